@@ -1,1 +1,75 @@
+//! # Tenfold runtime
+//!
+//! Runs a small convolutional network on a microcontroller: integers only, straight from flash.
+//!
+//! ```text
+//!  camera / touch / UART row (28 bytes)
+//!       |
+//!    [ring of 4 rows] -> conv + relu + pool -> [ring of 3 rows] -> conv + relu -> ... -> dense -> digit
+//! ```
+//!
+//! What this crate promises; a violation is a bug:
+//!
+//! - **No panic.** [`Model::load`] returns an error for any bytes that are not a well-formed model,
+//!   and after [`Recognizer::new`] nothing can fail.
+//! - **No heap**, no recursion, no `unsafe`, and no floating point in the inference path
+//!   (only [`Prediction::probability`], computed when asked for, uses `f32`).
+//! - **No feature map in RAM.** A layer keeps the few rows that its window spans.
+//! - **The same bits everywhere**, as `docs/ARITHMETIC.md` defines them.
+//!
+//! ```
+//! # use tenfold_runtime::{LoadError, Model};
+//! # fn main() {
+//! let error = Model::load(b"not a model, just text..").unwrap_err();
+//! assert_eq!(error, LoadError::Magic { found: *b"not " });
+//! # }
+//! ```
+//!
+//! On a board, with `nano.postcard` as the trainer exports it:
+//!
+//! ```ignore
+//! const MODEL: &[u8] = tenfold_runtime::include_model!("nano.postcard");
+//! let mut scratch = Scratch::<{ scratch_bytes(MODEL) }>::new();
+//! let model = Model::load(MODEL)?;
+//! let mut recognizer = Recognizer::new(&model, &mut scratch)?;
+//! let prediction = recognizer.recognize(&image);
+//! ```
+//!
+//! Deliberately absent: other element types than 8-bit activations, scales that are not powers of
+//! two, zero points, dynamic shapes, and training.
+
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
+#[cfg(any(feature = "writer", test))]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+#[cfg(target_endian = "big")]
+compile_error!("model files are little endian and read in place: big-endian targets are not supported");
+
+pub mod arithmetic;
+pub mod format;
+mod kernel;
+mod model;
+mod plan;
+mod prediction;
+mod scratch;
+mod stream;
+
+pub use format::{LoadError, declared_features, layer_count, scratch_bytes};
+pub use model::{Layer, Model, Operation, Output, Padding, Parameters, Shape, Window};
+pub use prediction::Prediction;
+pub use scratch::{Aligned, Scratch};
+pub use stream::{Observer, Recognizer, ScratchError};

@@ -1,0 +1,270 @@
+//! [`ModelSpec`] to bytes. Host only: the one place of this crate that uses a heap.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::load::read_body;
+use super::record::{Header, Order, OutputRecord, ParametersRecord, Record, WindowRecord};
+use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
+use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum};
+use crate::model::Shape;
+use crate::plan::dense_rows_per_step;
+
+/// Why a network could not be written as a model file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The network breaks a rule of the format; the loader would refuse it.
+    Invalid(LoadError),
+    /// A list of parameters has the wrong length for the shapes.
+    Length {
+        /// Which layer.
+        layer: usize,
+        /// Which list.
+        list: &'static str,
+        /// Entries expected.
+        expected: usize,
+        /// Entries found.
+        found: usize,
+    },
+    /// A weight is not representable at the layer's number of bits.
+    Weight {
+        /// Which layer.
+        layer: usize,
+        /// Position in the list of weights.
+        index: usize,
+        /// The weight.
+        weight: i8,
+        /// The layer's bits a weight.
+        bits: u8,
+    },
+    /// The file would not fit 32-bit lengths, or postcard failed.
+    Serialization(String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::Length { layer, list, expected, found } => {
+                write!(f, "layer {layer}: {found} {list}, expected {expected}")
+            }
+            Self::Weight { layer, index, weight, bits } => {
+                write!(f, "layer {layer}: weight {index} is {weight}, which {bits} bits cannot hold")
+            }
+            Self::Serialization(cause) => f.write_str(cause),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+impl From<LoadError> for EncodeError {
+    fn from(error: LoadError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<postcard::Error> for EncodeError {
+    fn from(error: postcard::Error) -> Self {
+        Self::Serialization(alloc::format!("postcard: {error}"))
+    }
+}
+
+/// Writes a model file. What this returns, [`Model::load`](crate::Model::load) accepts.
+///
+/// # Errors
+///
+/// [`EncodeError`] names the layer and what is wrong with it.
+pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
+    let [height, width, channels] = spec.input;
+    let header = Header { name: &spec.name, input: spec.input, logit_exponent: spec.logit_exponent };
+    let mut file = postcard::to_extend(&header, alloc::vec![0; PREFIX_BYTES])?;
+
+    let count = spec.layers.len();
+    let wrong_count = LoadError::LayerCount { found: count, capacity: MAX_LAYERS };
+    let layers = u8::try_from(count).map_err(|_| wrong_count)?;
+    let (mut input, mut signed) = (Shape { height, width, channels }, false);
+    for (index, layer) in (0..layers).zip(&spec.layers) {
+        let place = check::Place { index, is_last: index + 1 == layers, input, signed };
+        let block = Block::new(layer, &place)?;
+        let record = block.record(layer, 0);
+        let checked = check::layer(&record, &place)?;
+        // The block is the last field, so that its offset follows from the length of the whole.
+        let unaligned = postcard::to_allocvec(&record)?.len() + file.len() - block.bytes().len();
+        let filler = unaligned.next_multiple_of(4) - unaligned;
+        file = postcard::to_extend(&block.record(layer, filler), file)?;
+        (input, signed) = (checked.output, checked.output_signed);
+    }
+
+    let aligned = aligned_copy(&file);
+    let bytes: &[u8] = bytemuck::cast_slice(&aligned);
+    let (bytes, _) = bytes.split_at(file.len());
+    let (_, body) = bytes.split_at(PREFIX_BYTES);
+    let (model, features) = read_body::<MAX_LAYERS>(bytes, body, layers)?;
+    let length = u32::try_from(file.len())
+        .map_err(|_| EncodeError::Serialization("the file would exceed 4 GiB".into()))?;
+    let prefix: Vec<u8> = [
+        &MAGIC[..],
+        &[VERSION, layers, 0, 0],
+        &length.to_le_bytes(),
+        &(model.scratch_bytes() as u32).to_le_bytes(),
+        &features.to_le_bytes(),
+    ]
+    .concat();
+    file.splice(..prefix.len(), prefix);
+    reseal(&mut file);
+    Ok(file)
+}
+
+/// Recomputes the checksum of a model file whose bytes were changed. For tests of the loader: a
+/// file that was damaged and resealed reaches the checks behind the checksum.
+pub fn reseal(file: &mut [u8]) {
+    let Some((prefix, body)) = file.split_first_chunk_mut::<PREFIX_BYTES>() else { return };
+    let Some((covered, crc)) = prefix.split_last_chunk_mut::<4>() else { return };
+    *crc = checksum(covered, body).to_le_bytes();
+}
+
+fn aligned_copy(bytes: &[u8]) -> Vec<u32> {
+    let mut words = alloc::vec![0_u32; bytes.len().div_ceil(4)];
+    let target: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+    target.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    words
+}
+
+/// The parameter block of one layer, word-aligned in memory as it will be in the file.
+struct Block {
+    words: Vec<u32>,
+    length: usize,
+    rows_per_step: u16,
+}
+
+/// Zeros to take the alignment filler from.
+static FILLER: [u8; 4] = [0; 4];
+
+impl Block {
+    fn new(layer: &LayerSpec, place: &check::Place) -> Result<Self, EncodeError> {
+        let index = usize::from(place.index);
+        let (parameters, rows_per_step, steps, fan_in) = match layer {
+            LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => {
+                return Ok(Self { words: Vec::new(), length: 0, rows_per_step: 1 });
+            }
+            LayerSpec::Convolution { kernel, groups, parameters, .. } => {
+                let depth = place.input.channels.checked_div(*groups).unwrap_or(0);
+                (parameters, 1, 1, usize::from(kernel[0]) * usize::from(kernel[1]) * usize::from(depth))
+            }
+            LayerSpec::Dense { parameters } => {
+                let outputs = u16::try_from(parameters.bias.len()).unwrap_or(u16::MAX);
+                let rows = dense_rows_per_step(place.input, outputs);
+                let steps = if rows == place.input.height { 1 } else { usize::from(place.input.height) };
+                (parameters, rows, steps, usize::from(place.input.height) * place.input.row())
+            }
+        };
+        let outputs = parameters.bias.len();
+        // Checked here already, so that the lengths below cannot overflow.
+        check::within(place.index, "outputs", outputs as u32, 1, u32::from(MAX_CHANNELS))?;
+        let length = |list, expected, found| {
+            let error = EncodeError::Length { layer: index, list, expected, found };
+            if expected == found { Ok(()) } else { Err(error) }
+        };
+        length("weights", outputs * fan_in, parameters.weights.len())?;
+        let shifts = if parameters.output == Output::Logits { 0 } else { outputs };
+        length("shifts", shifts, parameters.shifts.len())?;
+        if let Output::Table { entries, .. } = &parameters.output {
+            length("table entries", 256, entries.len())?;
+        }
+
+        let mut bytes: Vec<u8> = parameters.bias.iter().flat_map(|bias| bias.to_le_bytes()).collect();
+        let run = (fan_in / steps).max(1);
+        for step in 0..steps {
+            for output in parameters.weights.chunks_exact(fan_in.max(1)) {
+                let weights = output.chunks_exact(run).nth(step).unwrap_or_default();
+                pack(weights, parameters.weight_bits, &mut bytes);
+            }
+        }
+        check_weights(index, parameters)?;
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend_from_slice(&parameters.shifts);
+        if let Output::Table { entries, .. } = &parameters.output {
+            bytes.extend_from_slice(entries);
+        }
+        Ok(Self { words: aligned_copy(&bytes), length: bytes.len(), rows_per_step })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let all: &[u8] = bytemuck::cast_slice(&self.words);
+        all.get(..self.length).unwrap_or_default()
+    }
+
+    /// The record of a layer, with `filler` (0 to 3) bytes before the block.
+    fn record(&self, layer: &LayerSpec, filler: usize) -> Record<'_> {
+        let parameters = |parameters: &Parameters| ParametersRecord {
+            weight_bits: parameters.weight_bits,
+            order: Order::Plain,
+            output: match parameters.output {
+                Output::Unsigned => OutputRecord::Unsigned,
+                Output::Signed => OutputRecord::Signed,
+                Output::Table { signed: false, .. } => OutputRecord::UnsignedTable,
+                Output::Table { signed: true, .. } => OutputRecord::SignedTable,
+                Output::Logits => OutputRecord::Logits,
+            },
+            alignment: FILLER.get(..filler).unwrap_or_default(),
+            block: self.bytes(),
+        };
+        let outputs = |parameters: &Parameters| parameters.bias.len() as u16;
+        match layer {
+            LayerSpec::Convolution { kernel, stride, padding, groups, pool, parameters: p } => {
+                Record::Convolution {
+                    outputs: outputs(p),
+                    window: WindowRecord { kernel: *kernel, stride: *stride },
+                    padding: *padding,
+                    groups: *groups,
+                    pool: pool.map(|(kernel, stride)| WindowRecord { kernel, stride }),
+                    parameters: parameters(p),
+                }
+            }
+            LayerSpec::MaxPool { kernel, stride, padding } => Record::MaxPool {
+                window: WindowRecord { kernel: *kernel, stride: *stride },
+                padding: *padding,
+            },
+            LayerSpec::AveragePool { kernel, stride } => {
+                Record::AveragePool { window: WindowRecord { kernel: *kernel, stride: *stride } }
+            }
+            LayerSpec::Dense { parameters: p } => Record::Dense {
+                outputs: outputs(p),
+                rows_per_step: self.rows_per_step,
+                parameters: parameters(p),
+            },
+        }
+    }
+}
+
+/// Packs one run of weights, low bits first.
+fn pack(weights: &[i8], bits: u8, bytes: &mut Vec<u8>) {
+    match bits {
+        4 => bytes.extend(
+            weights
+                .chunks(2)
+                .map(|pair| pair.iter().rev().fold(0, |byte, &weight| byte << 4 | (weight as u8 & 15))),
+        ),
+        2 => bytes.extend(weights.chunks(4).map(|four| {
+            four.iter().rev().fold(0, |byte, &weight| byte << 2 | ((i16::from(weight) + 3) / 2) as u8 & 3)
+        })),
+        _ => bytes.extend(weights.iter().map(|&weight| weight as u8)),
+    }
+}
+
+/// Every weight is one of the levels that the layer's bits can hold.
+fn check_weights(layer: usize, parameters: &Parameters) -> Result<(), EncodeError> {
+    let bits = parameters.weight_bits;
+    let fits = |weight: i8| match bits {
+        2 => matches!(weight, -3 | -1 | 1 | 3),
+        4 => (-7..=7).contains(&weight),
+        _ => weight != i8::MIN,
+    };
+    match parameters.weights.iter().enumerate().find(|&(_, &weight)| !fits(weight)) {
+        Some((index, &weight)) => Err(EncodeError::Weight { layer, index, weight, bits }),
+        None => Ok(()),
+    }
+}

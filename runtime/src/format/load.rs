@@ -1,0 +1,133 @@
+//! Bytes to [`Model`]: the prefix, the header, then layer after layer until nothing is left.
+
+use heapless::Vec;
+
+use super::record::{Header, Record};
+use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIDE, PREFIX_BYTES, VERSION};
+use super::{check, checksum, prefix_word};
+use crate::model::{Layer, Model, Shape};
+use crate::plan::LayerPlan;
+
+impl<'a> Model<'a, MAX_LAYERS> {
+    /// Checks a model file and borrows it.
+    ///
+    /// Everything that inference relies on is checked here, once: the checksum, the limits and
+    /// shapes, the lengths of all slices, the range of weights and shifts, that no accumulator can
+    /// overflow with these weights, and that the scratch size in the prefix is right.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] names the cause. `bytes` must start at a multiple of four.
+    pub fn load(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        Self::load_exact(bytes)
+    }
+}
+
+impl<'a, const LAYERS: usize> Model<'a, LAYERS> {
+    /// As [`Model::load`], into a value with room for `LAYERS` layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::load`]; [`LoadError::LayerCount`] when the model has more layers than `LAYERS`.
+    pub fn load_exact(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let (prefix, body) = Prefix::read(bytes)?;
+        let (model, features) = read_body(bytes, body, prefix.layers)?;
+        if prefix.scratch != model.scratch_bytes {
+            return Err(LoadError::Scratch { declared: prefix.scratch, needed: model.scratch_bytes });
+        }
+        if prefix.features != features {
+            return Err(LoadError::Features { declared: prefix.features, needed: features });
+        }
+        Ok(model)
+    }
+}
+
+struct Prefix {
+    layers: u8,
+    scratch: usize,
+    features: u32,
+}
+
+impl Prefix {
+    /// Splits the file into its prefix and its body, whose checksum is right.
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), LoadError> {
+        let too_short = LoadError::Truncated { expected: PREFIX_BYTES, found: bytes.len() };
+        let (prefix, body) = bytes.split_first_chunk::<PREFIX_BYTES>().ok_or(too_short)?;
+        let [m0, m1, m2, m3, version, layers, reserved @ ..] = *prefix;
+        let magic = [m0, m1, m2, m3];
+        if magic != MAGIC {
+            return Err(LoadError::Magic { found: magic });
+        }
+        if version != VERSION {
+            return Err(LoadError::Version { found: version });
+        }
+        let [0, 0, ..] = reserved else { return Err(LoadError::Reserved) };
+        let length = prefix_word(prefix, 8) as usize;
+        if bytes.len() < length {
+            return Err(LoadError::Truncated { expected: length, found: bytes.len() });
+        }
+        if bytes.len() > length {
+            return Err(LoadError::TrailingBytes { count: bytes.len() - length });
+        }
+        let stored = prefix_word(prefix, 20);
+        let (covered, _) = prefix.split_at(20);
+        let computed = checksum(covered, body);
+        if stored != computed {
+            return Err(LoadError::Checksum { stored, computed });
+        }
+        if !bytes.as_ptr().addr().is_multiple_of(4) {
+            return Err(LoadError::Misaligned);
+        }
+        let scratch = prefix_word(prefix, 12) as usize;
+        Ok((Self { layers, scratch, features: prefix_word(prefix, 16) }, body))
+    }
+}
+
+/// Reads and checks the body; `file` is the whole file, from which alignment counts. Returns the
+/// model and the features that it uses.
+pub(super) fn read_body<'a, const LAYERS: usize>(
+    file: &[u8],
+    body: &'a [u8],
+    count: u8,
+) -> Result<(Model<'a, LAYERS>, u32), LoadError> {
+    let too_many = LoadError::LayerCount { found: usize::from(count), capacity: LAYERS.min(MAX_LAYERS) };
+    if count == 0 || usize::from(count) > MAX_LAYERS {
+        return Err(too_many);
+    }
+    let (header, mut rest) = postcard::take_from_bytes::<Header<'a>>(body).map_err(|_| LoadError::Header)?;
+    if header.name.len() > MAX_NAME {
+        return Err(LoadError::Name);
+    }
+    let [height, width, channels] = header.input;
+    check::within(0, "input height", height, 1, MAX_SIDE)?;
+    check::within(0, "input width", width, 1, MAX_SIDE)?;
+    check::within(0, "input channels", channels, 1, MAX_CHANNELS)?;
+    let input = Shape { height, width, channels };
+
+    let mut layers = Vec::<Layer<'a>, LAYERS>::new();
+    let (mut shape, mut signed, mut scratch_bytes, mut features) = (input, false, 0_usize, 0);
+    for index in 0..count {
+        let (record, tail) =
+            postcard::take_from_bytes::<Record<'a>>(rest).map_err(|_| LoadError::Record { layer: index })?;
+        rest = tail;
+        let place = check::Place { index, is_last: index + 1 == count, input: shape, signed };
+        let layer = check::layer(&record, &place)?;
+        if let Some(parameters) = layer.parameters() {
+            // The biases are the first bytes of the parameter block.
+            let offset = parameters.bias.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
+            if !offset.is_multiple_of(4) {
+                return Err(LoadError::BlockAlignment { layer: index });
+            }
+        }
+        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new(&layer).bytes());
+        features |= check::features(&layer);
+        (shape, signed) = (layer.output, layer.output_signed);
+        layers.push(layer).map_err(|_| too_many)?;
+    }
+    if !rest.is_empty() {
+        return Err(LoadError::TrailingBytes { count: rest.len() });
+    }
+    let model =
+        Model { name: header.name, input, logit_exponent: header.logit_exponent, scratch_bytes, layers };
+    Ok((model, features))
+}

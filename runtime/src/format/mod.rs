@@ -1,0 +1,118 @@
+//! The model file: a fixed prefix that a `const fn` can read, then a postcard body.
+//!
+//! ```text
+//! offset  bytes  field
+//!      0      4  magic "10FD"
+//!      4      1  format version (1)
+//!      5      1  number of layers
+//!      6      2  reserved, zero
+//!      8      4  length of the file                 (u32, little endian, as all that follow)
+//!     12      4  bytes of scratch that inference needs
+//!     16      4  features: what a runtime must be able to do (see `Features`)
+//!     20      4  CRC-32 (ISO-HDLC) of bytes 0..20 and 24..length
+//!     24      .  postcard: header, then one record a layer (`record.rs`)
+//! ```
+//!
+//! `docs/FORMAT.md` is the byte table for who writes a reader in another language.
+
+mod check;
+mod error;
+mod load;
+mod record;
+
+#[cfg(feature = "writer")]
+mod encode;
+#[cfg(feature = "writer")]
+pub mod spec;
+
+#[cfg(feature = "writer")]
+pub use encode::{EncodeError, encode, reseal};
+pub use error::LoadError;
+
+/// First bytes of every model file.
+pub const MAGIC: [u8; 4] = *b"10FD";
+/// The format version that this runtime reads and writes.
+pub const VERSION: u8 = 1;
+/// Length of the fixed prefix.
+pub const PREFIX_BYTES: usize = 24;
+/// Most layers a model may have.
+pub const MAX_LAYERS: usize = 16;
+/// Most classes a model may tell apart.
+pub const MAX_CLASSES: usize = 16;
+/// Longest name, in bytes.
+pub const MAX_NAME: usize = 64;
+/// Largest height or width of a feature map.
+pub const MAX_SIDE: u16 = 1024;
+/// Most channels of a feature map, and most outputs of a dense layer.
+pub const MAX_CHANNELS: u16 = 4096;
+/// Most values in one row of a feature map, padding included.
+pub const MAX_ROW: usize = 1 << 16;
+/// Largest kernel or stride of a convolution or a pool, vertically and horizontally.
+pub const MAX_KERNEL: u8 = 15;
+
+/// What a model asks of the runtime, one bit each, in the prefix: a board can tell at compile time
+/// which kernels its model never calls.
+pub mod features {
+    /// An ordinary convolution.
+    pub const CONVOLUTION: u32 = 1 << 0;
+    /// A convolution with more than one group.
+    pub const GROUPED_CONVOLUTION: u32 = 1 << 1;
+    /// A max-pool fused into a convolution.
+    pub const FUSED_POOL: u32 = 1 << 2;
+    /// A max-pool on its own.
+    pub const MAX_POOL: u32 = 1 << 3;
+    /// An average-pool.
+    pub const AVERAGE_POOL: u32 = 1 << 4;
+    /// A dense layer.
+    pub const DENSE: u32 = 1 << 5;
+    /// 8-bit weights.
+    pub const WEIGHTS_8: u32 = 1 << 8;
+    /// 4-bit weights.
+    pub const WEIGHTS_4: u32 = 1 << 9;
+    /// 2-bit weights.
+    pub const WEIGHTS_2: u32 = 1 << 10;
+    /// A layer with signed input.
+    pub const SIGNED_INPUT: u32 = 1 << 16;
+    /// A table activation.
+    pub const TABLE: u32 = 1 << 17;
+}
+
+/// Four bytes of the prefix as a little-endian integer; 0 where `bytes` ends before.
+const fn prefix_word(bytes: &[u8], offset: usize) -> u32 {
+    match bytes.split_at_checked(offset) {
+        Some((_, tail)) => match tail.first_chunk::<4>() {
+            Some(word) => u32::from_le_bytes(*word),
+            None => 0,
+        },
+        None => 0,
+    }
+}
+
+/// Bytes of scratch that a model file asks for, readable in a `const` so that a board can reserve a
+/// `static`. Loading checks that the number is right. 0 for bytes too short to be a model.
+#[must_use]
+pub const fn scratch_bytes(model: &[u8]) -> usize {
+    prefix_word(model, 12) as usize
+}
+
+/// Number of layers that a model file declares; see [`Model`](crate::Model).
+#[must_use]
+pub const fn layer_count(model: &[u8]) -> usize {
+    (prefix_word(model, 4) >> 8 & 0xff) as usize
+}
+
+/// The [`features`] that a model file declares. Loading checks that they are right.
+#[must_use]
+pub const fn declared_features(model: &[u8]) -> u32 {
+    prefix_word(model, 16)
+}
+
+/// CRC-32 over the whole file but its own field. Bitwise, without a table: it runs once, at load,
+/// and a table would cost a kilobyte of flash.
+fn checksum(before: &[u8], after: &[u8]) -> u32 {
+    const CRC: crc::Crc<u32, crc::NoTable> = crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = CRC.digest();
+    digest.update(before);
+    digest.update(after);
+    digest.finalize()
+}

@@ -1,0 +1,66 @@
+//! The inner loops, and the contract that every back end fulfils.
+//!
+//! A kernel computes **one output row** of one layer from the rows in that layer's ring. It is
+//! called with slices whose lengths follow from a loaded model:
+//!
+//! | argument | contents |
+//! |---|---|
+//! | `layer` | shapes, weights, biases, shifts |
+//! | `rows`  | the input rows of the window, oldest first, padding columns included |
+//! | `out`   | `output.width * output.channels` bytes, channels last, no padding |
+//!
+//! [`portable`] defines the result. A back end for an instruction set lives in a file of its own,
+//! has the same functions, and is selected here and nowhere else.
+
+mod portable;
+
+pub(crate) use portable::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
+
+use crate::arithmetic::{rounding_shift, saturate_i8, saturate_u8};
+use crate::model::Output;
+
+/// The rows of a window in a ring, oldest first.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// Oldest rows: from the oldest slot to the end of the ring.
+    older: &'a [u8],
+    /// Newer rows: from the start of the ring up to the oldest slot.
+    newer: &'a [u8],
+    row_bytes: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of `ring`, whose oldest row is in slot `oldest`.
+    pub(crate) fn new(ring: &'a [u8], row_bytes: usize, rows: usize, oldest: usize) -> Self {
+        let used = ring.get(..rows * row_bytes).unwrap_or(ring);
+        let (newer, older) = used.split_at_checked(oldest * row_bytes).unwrap_or((&[], used));
+        Self { older, newer, row_bytes }
+    }
+
+    /// `length` bytes of row number `row`, starting at `offset`. Empty where there are none, which
+    /// does not happen with the arguments that a loaded model yields.
+    #[inline(always)]
+    pub(crate) fn run(&self, row: usize, offset: usize, length: usize) -> &'a [u8] {
+        let start = row * self.row_bytes + offset;
+        let found = match start.checked_sub(self.older.len()) {
+            None => self.older.get(start..start + length),
+            Some(start) => self.newer.get(start..start + length),
+        };
+        found.unwrap_or(&[])
+    }
+}
+
+/// Requantizes an accumulator to the byte that is stored.
+#[inline(always)]
+pub(crate) fn requantize(accumulator: i32, shift: u8, output: Output<'_>) -> u8 {
+    let value = rounding_shift(accumulator, shift);
+    match output {
+        Output::Unsigned => saturate_u8(value),
+        Output::Signed | Output::Logits => saturate_i8(value) as u8,
+        // Flipping the sign bit turns -128..=127 into the index 0..=255.
+        Output::Table(table) => {
+            let index = usize::from(saturate_i8(value) as u8 ^ 0x80);
+            table.get(index).copied().unwrap_or(0)
+        }
+    }
+}

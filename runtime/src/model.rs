@@ -1,0 +1,270 @@
+//! The borrowed view of a model file that has been checked. Whoever holds one of these values need
+//! not check anything again: [`Model::load`](crate::Model::load) is the only way to make one.
+
+use heapless::Vec;
+
+/// Height, width and channels of a feature map; a vector of `n` values is `1 x 1 x n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: u16,
+    /// Columns.
+    pub width: u16,
+    /// Channels.
+    pub channels: u16,
+}
+
+impl Shape {
+    /// Values in one row: `width * channels`. The loader bounds it by
+    /// [`MAX_ROW`](crate::format::MAX_ROW).
+    #[must_use]
+    pub const fn row(&self) -> usize {
+        self.width as usize * self.channels as usize
+    }
+}
+
+/// Size and step of a window, in rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: [u8; 2],
+    /// Vertical and horizontal step.
+    pub stride: [u8; 2],
+}
+
+impl Window {
+    /// How many positions the window takes along one axis (0 vertical, 1 horizontal) of `length`
+    /// values with `before` and `after` values of padding: `floor((padded - kernel) / stride) + 1`,
+    /// or 0 where the kernel does not fit.
+    pub(crate) const fn positions(&self, axis: usize, length: u16, before: u8, after: u8) -> u16 {
+        let ([vertical, horizontal], [down, across]) = (self.kernel, self.stride);
+        let (kernel, stride) = if axis == 0 { (vertical, down) } else { (horizontal, across) };
+        let padded = length.saturating_add(before as u16).saturating_add(after as u16);
+        match padded.checked_sub(kernel as u16) {
+            Some(room) => match room.checked_div(stride as u16) {
+                Some(steps) => steps + 1,
+                None => 0,
+            },
+            None => 0,
+        }
+    }
+}
+
+/// Rows and columns added around a feature map before a window walks over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: u8,
+    /// Columns to the left.
+    pub left: u8,
+    /// Rows below.
+    pub bottom: u8,
+    /// Columns to the right.
+    pub right: u8,
+}
+
+/// What becomes of an accumulator after the shift.
+#[derive(Clone, Copy, Debug)]
+pub enum Output<'a> {
+    /// Saturated to `u8`: ReLU.
+    Unsigned,
+    /// Saturated to `i8`.
+    Signed,
+    /// Saturated to `i8`, then looked up; entry `i` belongs to the value `i - 128`.
+    Table(&'a [u8; 256]),
+    /// Kept as `i32`.
+    Logits,
+}
+
+/// Weights, biases and shifts, straight from the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a> {
+    /// Bits a weight: 8, 4 or 2.
+    pub weight_bits: u8,
+    /// Packed weights. Each run (an output channel of a convolution, a step of an output of a
+    /// dense layer) starts at a byte boundary and is [`run_bytes`](Self::run_bytes) long.
+    pub weights: &'a [u8],
+    /// Bytes of one run of weights.
+    pub run_bytes: usize,
+    /// One bias an output channel.
+    pub bias: &'a [i32],
+    /// One right shift an output channel, `0..=31`; empty when the output is logits.
+    pub shifts: &'a [u8],
+    /// What follows the shift.
+    pub output: Output<'a>,
+}
+
+/// What a layer does.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation<'a> {
+    /// 2-D convolution with fused max-pool (a pool of 1 x 1 where there is none).
+    Convolution {
+        /// Kernel and stride of the convolution.
+        window: Window,
+        /// Zero padding.
+        padding: Padding,
+        /// Groups; 1 for an ordinary convolution, the input channels for a depthwise one.
+        groups: u16,
+        /// Max-pool over the accumulators.
+        pool: Window,
+        /// Weights `[output channel][kernel row][kernel column][input channel / groups]`.
+        parameters: Parameters<'a>,
+    },
+    /// Max-pool on its own, over stored activations.
+    MaxPool {
+        /// Size and step.
+        window: Window,
+        /// Padding with the smallest value of the type.
+        padding: Padding,
+    },
+    /// Average-pool over `2^log2_area` values.
+    AveragePool {
+        /// Size and step.
+        window: Window,
+        /// Binary logarithm of the area of the window.
+        log2_area: u8,
+    },
+    /// Fully connected.
+    Dense {
+        /// Input rows that one step consumes: 1 (accumulated row by row) or all of them.
+        rows_per_step: u16,
+        /// Weights `[step][output][row in step][column][channel]`.
+        parameters: Parameters<'a>,
+    },
+}
+
+/// One layer, with the shapes and signs that follow from the layers before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Shape of the input, without padding.
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Whether the input bytes are `i8`.
+    pub input_signed: bool,
+    /// Whether the output bytes are `i8`.
+    pub output_signed: bool,
+    /// What it does.
+    pub operation: Operation<'a>,
+}
+
+impl<'a> Layer<'a> {
+    /// Weights, biases and shifts, where the layer has them.
+    #[must_use]
+    pub const fn parameters(&self) -> Option<&Parameters<'a>> {
+        match &self.operation {
+            Operation::Convolution { parameters, .. } | Operation::Dense { parameters, .. } => {
+                Some(parameters)
+            }
+            Operation::MaxPool { .. } | Operation::AveragePool { .. } => None,
+        }
+    }
+
+    /// Padding of the input.
+    #[must_use]
+    pub const fn padding(&self) -> Padding {
+        match self.operation {
+            Operation::Convolution { padding, .. } | Operation::MaxPool { padding, .. } => padding,
+            Operation::AveragePool { .. } | Operation::Dense { .. } => {
+                Padding { top: 0, left: 0, bottom: 0, right: 0 }
+            }
+        }
+    }
+
+    /// The byte that padding is filled with: the smallest `i8` for a max-pool over signed values,
+    /// else 0, which is the smallest `u8` and adds nothing to a sum.
+    pub(crate) const fn padding_value(&self) -> u8 {
+        match self.operation {
+            Operation::MaxPool { .. } if self.input_signed => i8::MIN as u8,
+            _ => 0,
+        }
+    }
+
+    /// Multiply-accumulates of one inference, counted as is usual: at every position of the
+    /// convolution's output, those that a pool drops (which the runtime never computes) included.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let channels = u64::from(self.output.channels);
+        match self.operation {
+            Operation::Convolution { window, padding, groups, .. } => {
+                let height = window.positions(0, self.input.height, padding.top, padding.bottom);
+                let width = window.positions(1, self.input.width, padding.left, padding.right);
+                let fan_in = u64::from(window.kernel[0])
+                    * u64::from(window.kernel[1])
+                    * (u64::from(self.input.channels) / u64::from(groups.max(1)));
+                u64::from(height) * u64::from(width) * channels * fan_in
+            }
+            Operation::Dense { .. } => channels * u64::from(self.input.height) * self.input.row() as u64,
+            Operation::MaxPool { .. } | Operation::AveragePool { .. } => 0,
+        }
+    }
+}
+
+/// A verified model of at most `LAYERS` layers, borrowed from the bytes it was loaded from.
+///
+/// `LAYERS` bounds the RAM of this value, about 64 bytes a layer on a 32-bit core. The default
+/// loads any model; a board that counts bytes names the exact number, which
+/// [`layer_count`](crate::layer_count) tells at compile time:
+///
+/// ```ignore
+/// const MODEL: &[u8] = tenfold_runtime::include_model!("nano.postcard");
+/// let model = Model::<{ layer_count(MODEL) }>::load_exact(MODEL)?;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }> {
+    pub(crate) name: &'a str,
+    pub(crate) input: Shape,
+    pub(crate) logit_exponent: i8,
+    pub(crate) scratch_bytes: usize,
+    pub(crate) layers: Vec<Layer<'a>, LAYERS>,
+}
+
+impl<'a, const LAYERS: usize> Model<'a, LAYERS> {
+    /// Name of the model.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Shape of the input image; its pixels are `u8` and stand for `pixel / 256`.
+    #[must_use]
+    pub const fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// Number of classes, `1..=16`.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |layer| usize::from(layer.output.channels))
+    }
+
+    /// Binary exponent of the logits: real value = `logit * 2^-exponent`.
+    #[must_use]
+    pub const fn logit_exponent(&self) -> i8 {
+        self.logit_exponent
+    }
+
+    /// Bytes of scratch that a [`Recognizer`](crate::Recognizer) needs.
+    #[must_use]
+    pub const fn scratch_bytes(&self) -> usize {
+        self.scratch_bytes
+    }
+
+    /// The layers, first to last.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer<'a>] {
+        &self.layers
+    }
+
+    /// Bytes of packed weights, without biases and shifts.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.layers.iter().filter_map(Layer::parameters).map(|parameters| parameters.weights.len()).sum()
+    }
+
+    /// Multiply-accumulates of one inference.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        self.layers.iter().map(Layer::macs).sum()
+    }
+}

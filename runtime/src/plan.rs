@@ -1,0 +1,86 @@
+//! How many rows of its input a layer keeps, and how the scratch memory is divided.
+//!
+//! ```text
+//! scratch: | ring of layer 0 | sums of layer 0 | ring of layer 1 | sums of layer 1 | ...
+//! ```
+//!
+//! A ring holds the last `ring_rows` input rows, padding columns included; the sums are the `i32`
+//! accumulators of a dense layer that is fed row by row, or the logits. Both are multiples of four
+//! bytes, so that every part is aligned for words when the whole is.
+
+use crate::model::{Layer, Operation, Output};
+
+/// How one layer uses its share of the scratch memory, and when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerPlan {
+    /// Rows in the ring: exactly the rows that one output row is computed from.
+    pub(crate) ring_rows: u16,
+    /// Input rows from one output row to the next.
+    pub(crate) step: u16,
+    /// Bytes of one ring row, padding columns included.
+    pub(crate) row_bytes: usize,
+    /// Number of `i32` sums.
+    pub(crate) sums: usize,
+}
+
+impl LayerPlan {
+    /// The plan of a layer; a pure function of its shape, so that the exporter, the loader and the
+    /// executor agree.
+    pub(crate) fn new(layer: &Layer<'_>) -> Self {
+        let padding = layer.padding();
+        let width = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
+        let row_bytes = width * usize::from(layer.input.channels);
+        match &layer.operation {
+            Operation::Convolution { window, pool, .. } => {
+                let [kernel, _] = window.kernel;
+                let [stride, _] = window.stride;
+                let ring_rows = (u16::from(pool.kernel[0]) - 1) * u16::from(stride) + u16::from(kernel);
+                let step = u16::from(pool.stride[0]) * u16::from(stride);
+                Self { ring_rows, step, row_bytes, sums: 0 }
+            }
+            Operation::MaxPool { window, .. } | Operation::AveragePool { window, .. } => Self {
+                ring_rows: u16::from(window.kernel[0]),
+                step: u16::from(window.stride[0]),
+                row_bytes,
+                sums: 0,
+            },
+            Operation::Dense { rows_per_step, parameters } => {
+                let accumulates =
+                    *rows_per_step < layer.input.height || matches!(parameters.output, Output::Logits);
+                Self {
+                    ring_rows: *rows_per_step,
+                    step: *rows_per_step,
+                    row_bytes,
+                    sums: if accumulates { usize::from(layer.output.channels) } else { 0 },
+                }
+            }
+        }
+    }
+
+    /// Bytes of the ring, rounded up to whole words.
+    pub(crate) const fn ring_bytes(&self) -> usize {
+        (self.ring_rows as usize * self.row_bytes).next_multiple_of(4)
+    }
+
+    /// Bytes of the sums.
+    pub(crate) const fn sum_bytes(&self) -> usize {
+        self.sums * 4
+    }
+
+    /// Bytes of scratch for this layer.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.ring_bytes() + self.sum_bytes()
+    }
+}
+
+/// Rows that a dense layer consumes at a step: all of them where holding the whole input takes no
+/// more memory than one row and the sums do, one otherwise.
+///
+/// Holding a map of 4 x 4 x 16 for 120 outputs takes 256 bytes where the sums would take 480; for
+/// 14 x 14 x 8 and 10 outputs it is the other way round.
+#[cfg(feature = "writer")]
+pub(crate) fn dense_rows_per_step(input: crate::Shape, outputs: u16) -> u16 {
+    let gathered = usize::from(input.height) * input.row();
+    let accumulated = input.row() + 4 * usize::from(outputs);
+    if gathered <= accumulated { input.height } else { 1 }
+}
