@@ -1,0 +1,131 @@
+//! The command line: one file a subcommand, each with its `Args` and its `run`.
+//!
+//! Exit codes: 0 done, 1 failed (one `error:` line with the causes on standard error), 2 wrong
+//! usage (clap's message). A reader that closes the pipe early, like `head`, ends the program
+//! quietly.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// Learns handwritten digits, and puts them on a board.
+#[derive(Parser)]
+#[command(
+    name = "trainer",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+`trainer help COMMAND` shows a command's options with examples."
+)]
+struct Cli {
+    /// When to colour the output.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: ColorChoice,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  trainer completions bash > ~/.local/share/bash-completion/completions/trainer")]
+struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // Rust ignores SIGPIPE, so `trainer ... | head` would end in a panic of `println!`.
+    sigpipe::reset();
+
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let color = requested_color(&arguments);
+    match color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+
+    let parsed = Cli::command()
+        .color(color)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Completions(args) => {
+            // `generate` panics when it cannot write; into memory it always can.
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "trainer", &mut script);
+            std::io::stdout().write_all(&script)?;
+            Ok(())
+        }
+    }
+}
+
+/// The value of `--color`, found before clap parses: its help and errors are coloured as well.
+fn requested_color(arguments: &[OsString]) -> ColorChoice {
+    let mut arguments = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    while let Some(argument) = arguments.next() {
+        let value = match argument.split_once('=') {
+            _ if argument == "--" => break,
+            _ if argument == "--color" => arguments.next(),
+            Some(("--color", value)) => Some(value),
+            _ => continue,
+        };
+        return value.and_then(|value| value.parse().ok()).unwrap_or_default();
+    }
+    ColorChoice::Auto
+}
+
+/// One line on standard error: `error: what: cause: cause`.
+pub(crate) fn report_error(error: &anyhow::Error) {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}error:{style:#} {error:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn color_is_found_before_parsing() {
+        let choice = |line: &str| requested_color(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(choice("trainer train --color never"), ColorChoice::Never);
+        assert_eq!(choice("trainer --color=always train"), ColorChoice::Always);
+        assert_eq!(choice("trainer train"), ColorChoice::Auto);
+        assert_eq!(choice("trainer predict -- --color=always"), ColorChoice::Auto);
+        assert_eq!(choice("trainer --color purple"), ColorChoice::Auto);
+    }
+}

@@ -1,0 +1,19 @@
+//! The trainer of Tenfold: learns a digit recognizer, quantizes it, exports it for boards
+//! (postcard) and desktops (ONNX), and proves that the two agree.
+//!
+//! ```text
+//! data -> train -> quantize -> export -> verify          predict, evaluate
+//!  IDX    burn     powers     postcard   tract against    postcard or ONNX
+//!                  of two     and ONNX   the runtime
+//! ```
+//!
+//! The binary `trainer` is [`cli::main`]; everything it does can be called from here as well.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
+#![warn(rustdoc::broken_intra_doc_links)]
+
+pub mod cli;
+pub mod data;
+pub mod model;
+pub mod report;

@@ -1,0 +1,86 @@
+//! What the user sees: tables, confusion matrices, pictures in the terminal, progress.
+//!
+//! Everything here returns text, made for the [`Look`] of its destination, so that it can be
+//! tested and sent anywhere.
+
+mod confusion;
+mod picture;
+mod progress;
+mod table;
+
+pub use confusion::Confusion;
+pub use picture::picture;
+pub use progress::progress;
+pub use table::{Align, table};
+
+/// What the destination of a text can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether colour escape sequences are welcome.
+    pub color: bool,
+    /// Whether characters beyond ASCII are shown as such.
+    pub unicode: bool,
+}
+
+impl Look {
+    /// ASCII without colours.
+    pub const PLAIN: Look = Look { color: false, unicode: false };
+
+    /// The look of standard output: colours as `--color`, the terminal and `NO_COLOR` say,
+    /// Unicode as the locale says.
+    pub fn of_stdout() -> Look {
+        let choice = anstream::AutoStream::choice(&std::io::stdout());
+        Look { color: choice != anstream::ColorChoice::Never, unicode: locale_is_unicode() }
+    }
+}
+
+/// Whether the locale's encoding is UTF-8, by POSIX precedence of its variables.
+fn locale_is_unicode() -> bool {
+    if cfg!(any(windows, target_os = "macos")) {
+        return true;
+    }
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            value.contains("utf-8") || value.contains("utf8")
+        })
+}
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share as `98.76 %`; of nothing as `-`.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    format!("{:.2} %", 100.0 * part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_000), "1,000");
+        assert_eq!(thousands(2_831_744), "2,831,744");
+        assert_eq!(percent(9_951, 10_000), "99.51 %");
+        assert_eq!(percent(0, 0), "-");
+    }
+}
