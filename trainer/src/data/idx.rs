@@ -100,18 +100,12 @@ pub(super) fn read(path: &Path, kind: Kind) -> Result<Idx, DataError> {
         cure,
     };
     let unreadable = |error: io::Error| {
-        fail(
-            "file",
-            "a readable file".to_owned(),
-            error.to_string(),
-            "check its name and permissions",
-        )
+        fail("file", "a readable file".to_owned(), error.to_string(), "check its name and permissions")
     };
 
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let compressed = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
-    let source: Box<dyn Read> =
-        if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let source: Box<dyn Read> = if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut source = Hashed { source, hash: Sha256::new() };
 
     // Reads up to `length` bytes; fewer only at the end of the data.

@@ -178,14 +178,7 @@ pub fn load_classes(directory: &Path, part: Part, classes: usize) -> Result<Data
         format!("{name} (sha256 {}...)", &images.sum[..16])
     };
     let (height, width) = (images.rows, images.columns);
-    let mut all = Dataset {
-        images: images.values,
-        labels: labels.values,
-        height,
-        width,
-        classes,
-        source,
-    };
+    let mut all = Dataset { images: images.values, labels: labels.values, height, width, classes, source };
     if files.transposed {
         transpose(&mut all);
     }

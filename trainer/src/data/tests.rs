@@ -107,8 +107,7 @@ fn emnist_is_turned_upright() {
 fn train_file_is_split() {
     let images = idx(0x803, &[24, 1, 1], &(0..24).collect::<Vec<u8>>());
     let labels = idx(0x801, &[24], &[1; 24]);
-    let directory =
-        directory(&[("train-images-idx3-ubyte", &images), ("train-labels-idx1-ubyte", &labels)]);
+    let directory = directory(&[("train-images-idx3-ubyte", &images), ("train-labels-idx1-ubyte", &labels)]);
     let train = load(directory.path(), Part::Train).unwrap();
     let validation = load(directory.path(), Part::Validation).unwrap();
     assert_eq!((train.len(), validation.len()), (22, 2));
@@ -204,10 +203,7 @@ fn counts_must_match() {
 #[test]
 fn labels_must_be_classes() {
     let text = error(&images(), &idx(0x801, &[3], &[1, 10, 2]));
-    assert!(
-        text.contains("labels: expected values of 0 to 9 (10 classes), found 10 at index 1"),
-        "{text}"
-    );
+    assert!(text.contains("labels: expected values of 0 to 9 (10 classes), found 10 at index 1"), "{text}");
     let eleven = directory(&[(IMAGES, &images()), (LABELS, &idx(0x801, &[3], &[1, 10, 2]))]);
     assert_eq!(load_classes(eleven.path(), Part::Test, 11).unwrap().classes, 11);
     assert!(load_classes(eleven.path(), Part::Test, 17).is_err());
@@ -219,7 +215,9 @@ fn missing_files_are_named() {
     let text = message(empty.path(), Part::Train);
     assert!(text.contains("expected train-images-idx3-ubyte"), "{text}");
     let half = directory(&[(IMAGES, &images())]);
-    assert!(message(half.path(), Part::Test).starts_with(&format!("{LABELS}: file: expected a readable file")));
+    assert!(
+        message(half.path(), Part::Test).starts_with(&format!("{LABELS}: file: expected a readable file"))
+    );
     assert!(message(&half.path().join("absent"), Part::Test).contains("found nothing"));
     assert!(message(&half.path().join(IMAGES), Part::Test).contains("found a file"));
 }

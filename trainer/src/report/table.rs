@@ -44,7 +44,8 @@ mod tests {
     #[test]
     fn columns_align() {
         let header = [("what", Align::Left), ("bytes", Align::Right)];
-        let rows = [vec!["weights".to_owned(), "9,992".to_owned()], vec!["scratch".to_owned(), "812".to_owned()]];
+        let rows =
+            [vec!["weights".to_owned(), "9,992".to_owned()], vec!["scratch".to_owned(), "812".to_owned()]];
         let text = table(Look::PLAIN, &header, &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.contains(&" weights   9,992"), "{text}");
