@@ -72,12 +72,7 @@ pub fn network(seed: u64) -> ModelSpec {
     let classes = random.length(1, MAX_CLASSES.min(budget / flow.len()).max(1));
     let fan = Fan { inputs: flow.len(), outputs: classes, signed_input: flow.signed };
     layers.push(LayerSpec::Dense { parameters: parameters(&mut random, temper, fan, true).0 });
-    ModelSpec {
-        name: format!("seed-{seed}"),
-        input,
-        logit_exponent: random.between(-8, 24) as i8,
-        layers,
-    }
+    ModelSpec { name: format!("seed-{seed}"), input, logit_exponent: random.between(-8, 24) as i8, layers }
 }
 
 /// An image for `model`: random pixels, or one of the extremes.

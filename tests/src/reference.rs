@@ -25,8 +25,7 @@ pub struct Map {
 impl Map {
     /// The value at a place that may lie outside the map, where it is `outside`.
     fn at(&self, row: i64, column: i64, channel: usize, outside: i64) -> i64 {
-        let inside = (0..self.height as i64).contains(&row)
-            && (0..self.width as i64).contains(&column);
+        let inside = (0..self.height as i64).contains(&row) && (0..self.width as i64).contains(&column);
         if !inside {
             return outside;
         }
@@ -119,8 +118,8 @@ fn convolve(
                                 + kernel_column)
                                 * fan_in
                                 + i;
-                            sum += i64::from(parameters.weights[weight])
-                                * input.at(y, x, group * fan_in + i, 0);
+                            sum +=
+                                i64::from(parameters.weights[weight]) * input.at(y, x, group * fan_in + i, 0);
                         }
                     }
                 }

@@ -49,7 +49,10 @@ fn a_recognizer_refuses_less() {
             let error = Recognizer::new(model, scratch.bytes_mut()).err().expect("too small");
             assert!(matches!(error, ScratchError::TooSmall { .. }), "{size} bytes: {error:?}");
             let message = error.to_string();
-            assert!(message.contains(&needed.to_string()) && message.contains(&size.to_string()), "{message}");
+            assert!(
+                message.contains(&needed.to_string()) && message.contains(&size.to_string()),
+                "{message}"
+            );
         }
         for size in [needed, needed + 1, needed + 64] {
             assert!(Recognizer::new(model, Buffer::aligned(&vec![0; size]).bytes_mut()).is_ok());

@@ -141,7 +141,11 @@ impl Compare<'_> {
         let heights = self.expected.iter().map(|map| map.height);
         for (layer, (found, expected)) in self.rows.iter().zip(heights).enumerate() {
             let is_last = layer + 1 == self.expected.len();
-            assert!(is_last || *found == expected, "{}\nlayer {layer}: {found} rows of {expected}", self.name);
+            assert!(
+                is_last || *found == expected,
+                "{}\nlayer {layer}: {found} rows of {expected}",
+                self.name
+            );
         }
     }
 }

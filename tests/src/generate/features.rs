@@ -127,9 +127,7 @@ fn shape_after(layer: &LayerSpec, map: &Map) -> Map {
         LayerSpec::AveragePool { kernel, stride } => {
             (windows([0; 4], *kernel, *stride), map.channels, map.signed)
         }
-        LayerSpec::Dense { parameters } => {
-            ((1, 1), parameters.bias.len(), is_signed(&parameters.output))
-        }
+        LayerSpec::Dense { parameters } => ((1, 1), parameters.bias.len(), is_signed(&parameters.output)),
     };
     Map { height, width, channels, signed, values: Vec::new() }
 }
