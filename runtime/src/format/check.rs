@@ -32,11 +32,13 @@ pub(super) fn within<T: Into<u32>>(
 /// Checks one record against what reaches it.
 pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>, LoadError> {
     let index = place.index;
-    let ends_here = matches!(
-        record,
-        Record::Dense { parameters: ParametersRecord { output: OutputRecord::Logits, .. }, .. }
-    );
-    if ends_here != place.is_last {
+    let (is_dense, stored) = match record {
+        Record::Convolution { parameters, .. } => (false, Some(parameters.output)),
+        Record::MaxPool { .. } | Record::AveragePool { .. } => (false, None),
+        Record::Dense { parameters, .. } => (true, Some(parameters.output)),
+    };
+    let yields_logits = stored == Some(OutputRecord::Logits);
+    if yields_logits != place.is_last || (yields_logits && !is_dense) {
         return Err(LoadError::Logits { layer: index });
     }
     let (operation, output) = match record {
@@ -62,14 +64,10 @@ pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>,
             dense(place, *outputs, *rows_per_step, parameters)?
         }
     };
-    let output_signed = match &operation {
-        Operation::MaxPool { .. } | Operation::AveragePool { .. } => place.signed,
-        Operation::Convolution { .. } | Operation::Dense { .. } => match record {
-            Record::Convolution { parameters, .. } | Record::Dense { parameters, .. } => {
-                matches!(parameters.output, OutputRecord::Signed | OutputRecord::SignedTable)
-            }
-            Record::MaxPool { .. } | Record::AveragePool { .. } => place.signed,
-        },
+    let output_signed = match stored {
+        Some(output) => matches!(output, OutputRecord::Signed | OutputRecord::SignedTable),
+        // A pool passes its input on.
+        None => place.signed,
     };
     Ok(Layer { input: place.input, output, input_signed: place.signed, output_signed, operation })
 }
@@ -114,6 +112,8 @@ fn dense<'a>(
     let index = place.index;
     let most = if place.is_last { MAX_CLASSES as u16 } else { MAX_CHANNELS };
     within(index, "outputs", outputs, 1, most)?;
+    // As for a window: the products of lengths below must fit 32 bits.
+    within(index, "values in a row", place.input.row() as u32, 1, MAX_ROW as u32)?;
     let height = place.input.height;
     if rows_per_step != 1 && rows_per_step != height {
         return Err(LoadError::RowsPerStep { layer: index });
