@@ -1,0 +1,407 @@
+//! Every cause for which a model file is refused, from files written byte by byte; and that the
+//! message names the cause and the layer.
+
+use std::collections::BTreeSet;
+
+use tenfold_runtime::{LoadError, Model, format};
+use tenfold_tests::buffer::Buffer;
+use tenfold_tests::file::{Block, File, Record, seal};
+use tenfold_tests::view;
+
+/// Where the first record of [`small`] begins, which says what kind of layer it is.
+const KIND: usize = 24 + (1 + 7) + 3 + 1;
+/// Where it says whether there is a pool.
+const POOL: usize = KIND + 2 + 4 + 4 + 1;
+/// Where it says how the weights are ordered.
+const ORDER: usize = POOL + 2;
+
+/// A 4x4 image, a 3x3 convolution with 2 outputs, a dense layer with 3 classes.
+fn small() -> File {
+    let convolution = convolution([3, 3], [1, 1], [0; 4], None);
+    let dense = Record::dense(3, 2, Block::ones(3, 8, 4));
+    File {
+        scratch: 3 * 4 + 2 * 4 + 3 * 4,
+        features: 1 | 1 << 5 | 1 << 8,
+        ..File::new([4, 4, 1], vec![convolution, dense])
+    }
+}
+
+fn convolution(kernel: [u8; 2], stride: [u8; 2], padding: [u8; 4], pool: Option<[u8; 4]>) -> Record {
+    Record::convolution(2, kernel, stride, padding, 1, pool, Block::ones(2, 9, 0))
+}
+
+/// [`small`] with another first layer, which its second one does not fit.
+fn first(record: Record) -> Vec<u8> {
+    let mut file = small();
+    file.records[0] = record;
+    file.bytes()
+}
+
+/// [`small`] with a change to the parameters of layer 1, which is dense with 8 inputs and 3 outputs.
+fn changed(change: impl Fn(&mut Block)) -> Vec<u8> {
+    let mut file = small();
+    change(file.records[1].parameters.as_mut().expect("a dense layer has parameters"));
+    file.bytes()
+}
+
+/// [`small`] with its bytes changed, resealed.
+fn patched(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = small().bytes();
+    change(&mut bytes);
+    seal(&mut bytes);
+    bytes
+}
+
+fn load(bytes: &[u8]) -> Result<(), LoadError> {
+    Model::load(Buffer::aligned(bytes).bytes()).map(|_| ())
+}
+
+fn limit(layer: u8, field: &'static str, found: u32, minimum: u32, maximum: u32) -> LoadError {
+    LoadError::Limit { layer, field, found, minimum, maximum }
+}
+
+/// The file, the error, and a part of its message.
+fn causes() -> Vec<(Vec<u8>, LoadError, &'static str)> {
+    let whole = small().bytes();
+    let dense = |block| Record::dense(3, 2, block);
+    let layers = |input, records| File::new(input, records).bytes();
+    let truncated =
+        |found| LoadError::Truncated { expected: if found < 24 { 24 } else { whole.len() }, found };
+    vec![
+        (Vec::new(), truncated(0), "truncated: 0 bytes"),
+        (whole[..23].to_vec(), truncated(23), "24 are expected"),
+        (whole[..whole.len() - 1].to_vec(), truncated(whole.len() - 1), "truncated"),
+        ([&whole[..], &[0, 0]].concat(), LoadError::TrailingBytes { count: 2 }, "2 trailing"),
+        (patched(|file| file.push(0)), LoadError::TrailingBytes { count: 1 }, "1 trailing"),
+        (patched(|file| file[0] = b'2'), LoadError::Magic { found: *b"20FD" }, "magic"),
+        (patched(|file| file[4] = 2), LoadError::Version { found: 2 }, "version 2"),
+        (patched(|file| file[6] = 1), LoadError::Reserved, "reserved"),
+        (patched(|file| file[7] = 1), LoadError::Reserved, "reserved"),
+        (patched(|file| file[5] = 0), LoadError::LayerCount { found: 0, capacity: 16 }, "0 layers"),
+        (patched(|file| file[5] = 17), LoadError::LayerCount { found: 17, capacity: 16 }, "17 layers"),
+        (patched(|file| file[5] = 255), LoadError::LayerCount { found: 255, capacity: 16 }, "255 layers"),
+        (File { name: vec![0xff, 0xfe], ..small() }.bytes(), LoadError::Header, "header"),
+        (
+            patched(|file| file[24..29].copy_from_slice(&[255, 255, 255, 255, 15])),
+            LoadError::Header,
+            "header",
+        ),
+        (patched(|file| file.truncate(24)), LoadError::Header, "header"),
+        (File { name: vec![b'n'; 65], ..small() }.bytes(), LoadError::Name, "64"),
+        // Malformed records: too short, an unknown kind, an unknown order of weights, a huge block.
+        (patched(|file| file.truncate(file.len() - 1)), LoadError::Record { layer: 1 }, "layer 1: malformed"),
+        (patched(|file| file[KIND] = 4), LoadError::Record { layer: 0 }, "layer 0: malformed"),
+        (patched(|file| file[ORDER] = 1), LoadError::Record { layer: 0 }, "layer 0: malformed"),
+        (patched(|file| file[POOL] = 2), LoadError::Record { layer: 0 }, "layer 0: malformed"),
+        (changed(|block| block.weight_bits = 5), limit(1, "weight bits (2, 4 or 8)", 5, 2, 8), "weight bits"),
+        // Limits of the input; they come before any layer.
+        (File { input: [0, 4, 1], ..small() }.bytes(), limit(0, "input height", 0, 1, 1024), "height is 0"),
+        (File { input: [4, 1025, 1], ..small() }.bytes(), limit(0, "input width", 1025, 1, 1024), "1025"),
+        (File { input: [4, 4, 4097], ..small() }.bytes(), limit(0, "input channels", 4097, 1, 4096), "4096"),
+        // Limits of the layers.
+        (first(convolution([0, 3], [1, 1], [0; 4], None)), limit(0, "kernel", 0, 1, 15), "kernel is 0"),
+        (first(convolution([3, 16], [1, 1], [0; 4], None)), limit(0, "kernel", 16, 1, 15), "kernel is 16"),
+        (first(convolution([3, 3], [0, 1], [0; 4], None)), limit(0, "stride", 0, 1, 15), "stride is 0"),
+        (first(convolution([3, 3], [1, 16], [0; 4], None)), limit(0, "stride", 16, 1, 15), "stride is 16"),
+        (
+            first(convolution([3, 3], [1, 1], [0, 0, 3, 0], None)),
+            limit(0, "padding", 3, 0, 2),
+            "padding is 3",
+        ),
+        (
+            first(convolution([3, 3], [1, 1], [0; 4], Some([0, 1, 1, 1]))),
+            limit(0, "kernel", 0, 1, 15),
+            "kernel",
+        ),
+        (
+            first(convolution([3, 3], [1, 1], [0; 4], Some([1, 1, 1, 0]))),
+            limit(0, "stride", 0, 1, 15),
+            "stride",
+        ),
+        (first(Record::max_pool([2, 2], [1, 0], [0; 4])), limit(0, "stride", 0, 1, 15), "stride is 0"),
+        (first(Record::max_pool([2, 2], [1, 1], [0, 2, 0, 0])), limit(0, "padding", 2, 0, 1), "padding is 2"),
+        (first(Record::average_pool([0, 2], [1, 1])), limit(0, "kernel", 0, 1, 15), "kernel is 0"),
+        (
+            first(Record::convolution(0, [3, 3], [1, 1], [0; 4], 1, None, Block::ones(0, 9, 0))),
+            limit(0, "outputs", 0, 1, 4096),
+            "outputs is 0",
+        ),
+        (
+            first(Record::convolution(65535, [3, 3], [1, 1], [0; 4], 1, None, Block::ones(2, 9, 0))),
+            limit(0, "outputs", 65535, 1, 4096),
+            "outputs is 65535",
+        ),
+        (
+            first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 0, None, Block::ones(2, 9, 0))),
+            limit(0, "groups", 0, 1, 1),
+            "groups is 0",
+        ),
+        (
+            layers([4, 4, 1], vec![Record::dense(17, 4, Block::ones(17, 16, 4))]),
+            limit(0, "outputs", 17, 1, 16),
+            "outputs is 17",
+        ),
+        (
+            layers(
+                [1, 1024, 65],
+                vec![Record::max_pool([1, 1], [1, 1], [0; 4]), dense(Block::ones(3, 4, 4))],
+            ),
+            limit(0, "values in a row", 66560, 1, 65536),
+            "values in a row is 66560",
+        ),
+        (
+            layers([1, 1024, 4096], vec![Record::dense(1, 1, Block::ones(1, 4, 4))]),
+            limit(0, "values in a row", 1024 * 4096, 1, 65536),
+            "values in a row",
+        ),
+        (
+            layers(
+                [1024, 1, 1],
+                vec![Record::max_pool([2, 1], [1, 1], [1, 0, 1, 0]), dense(Block::ones(3, 4, 4))],
+            ),
+            limit(0, "output height", 1025, 1, 1024),
+            "output height is 1025",
+        ),
+        // Shapes that do not fit.
+        (
+            first(convolution([5, 3], [1, 1], [0; 4], None)),
+            LoadError::WindowTooLarge { layer: 0 },
+            "layer 0: the window",
+        ),
+        (
+            first(convolution([3, 3], [1, 1], [0; 4], Some([3, 1, 1, 1]))),
+            LoadError::WindowTooLarge { layer: 0 },
+            "larger than its input",
+        ),
+        (
+            layers(
+                [4, 4, 4],
+                vec![
+                    Record::convolution(3, [1, 1], [1, 1], [0; 4], 3, None, Block::ones(3, 1, 0)),
+                    dense(Block::ones(3, 8, 4)),
+                ],
+            ),
+            LoadError::Groups { layer: 0 },
+            "groups do not divide",
+        ),
+        (
+            layers(
+                [4, 4, 4],
+                vec![
+                    Record::convolution(3, [1, 1], [1, 1], [0; 4], 2, None, Block::ones(3, 2, 0)),
+                    dense(Block::ones(3, 8, 4)),
+                ],
+            ),
+            LoadError::Groups { layer: 0 },
+            "groups do not divide",
+        ),
+        (first(Record::average_pool([3, 1], [1, 1])), LoadError::PoolArea { layer: 0 }, "power of two"),
+        (
+            File {
+                records: vec![small().records[0].clone(), Record::dense(3, 3, Block::ones(3, 8, 4))],
+                ..small()
+            }
+            .bytes(),
+            LoadError::RowsPerStep { layer: 1 },
+            "rows_per_step",
+        ),
+        (
+            File {
+                records: vec![small().records[0].clone(), Record::dense(3, 0, Block::ones(3, 8, 4))],
+                ..small()
+            }
+            .bytes(),
+            LoadError::RowsPerStep { layer: 1 },
+            "rows_per_step",
+        ),
+        // Parameters.
+        (
+            changed(|block| block.weights.extend([0; 4])),
+            LoadError::BlockLength { layer: 1, expected: 36, found: 40 },
+            "40 bytes",
+        ),
+        (
+            changed(|block| block.bias.truncate(2)),
+            LoadError::BlockLength { layer: 1, expected: 36, found: 32 },
+            "expected 36",
+        ),
+        (
+            changed(|block| block.tail.push(0)),
+            LoadError::BlockLength { layer: 1, expected: 36, found: 37 },
+            "37 bytes",
+        ),
+        (
+            changed(|block| block.weight_bits = 4),
+            LoadError::BlockLength { layer: 1, expected: 24, found: 36 },
+            "expected 24",
+        ),
+        (
+            changed(|block| block.alignment = Some(vec![0; 5])),
+            LoadError::BlockAlignment { layer: 1 },
+            "layer 1",
+        ),
+        (
+            // 9 weights an output: 2 bytes of padding behind 18.
+            first({
+                let mut block = Block::ones(2, 9, 0);
+                block.weights[19] = 1;
+                Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, block)
+            }),
+            LoadError::BlockAlignment { layer: 0 },
+            "padding is not zero",
+        ),
+        (changed(|block| block.weights[23] = 0x80), LoadError::Weight { layer: 1 }, "layer 1: a weight"),
+        (
+            changed(|block| {
+                block.weight_bits = 4;
+                block.weights = vec![0x17; 12];
+                block.weights[11] = 0x81;
+            }),
+            LoadError::Weight { layer: 1 },
+            "symmetric",
+        ),
+        (
+            first({
+                let mut block = Block::ones(2, 9, 0);
+                block.tail[1] = 32;
+                Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, block)
+            }),
+            LoadError::Shift { layer: 0 },
+            "above 31",
+        ),
+        (
+            changed(|block| block.bias[2] = (1 << 30) - 8 * 255),
+            LoadError::Accumulator { layer: 1, channel: 2 },
+            "channel 2 could overflow",
+        ),
+        (
+            changed(|block| block.bias[1] = i32::MIN),
+            LoadError::Accumulator { layer: 1, channel: 1 },
+            "channel 1",
+        ),
+        // Logits in the last layer, and nowhere else.
+        (
+            changed(|block| *block = Block::ones(3, 8, 0)),
+            LoadError::Logits { layer: 1 },
+            "layer 1: the last layer",
+        ),
+        (patched(|file| file[5] = 1), LoadError::Logits { layer: 0 }, "layer 0"),
+        (
+            layers(
+                [4, 4, 1],
+                vec![Record::dense(3, 4, Block::ones(3, 16, 4)), Record::dense(3, 1, Block::ones(3, 3, 4))],
+            ),
+            LoadError::Logits { layer: 0 },
+            "no other",
+        ),
+        (
+            first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, Block::ones(2, 9, 4))),
+            LoadError::Logits { layer: 0 },
+            "dense and yields the logits",
+        ),
+        // What the prefix says of the layers.
+        (
+            File { scratch: 28, ..small() }.bytes(),
+            LoadError::Scratch { declared: 28, needed: 32 },
+            "28 bytes of scratch",
+        ),
+        (
+            File { features: 0x121 | 4, ..small() }.bytes(),
+            LoadError::Features { declared: 0x125, needed: 0x121 },
+            "0x125",
+        ),
+        (
+            File { features: 0x101, ..small() }.bytes(),
+            LoadError::Features { declared: 0x101, needed: 0x121 },
+            "0x101",
+        ),
+    ]
+}
+
+#[test]
+fn every_cause_has_its_error_and_its_message() {
+    for (index, (bytes, expected, part)) in causes().iter().enumerate() {
+        assert_eq!(load(bytes), Err(*expected), "cause {index}, {part}");
+        let message = expected.to_string();
+        assert!(message.contains(part), "cause {index}: {message:?} does not say {part:?}");
+    }
+}
+
+/// The causes above, and the three that need more than bytes, are all there are.
+#[test]
+fn no_error_is_left_untested() {
+    let name = |error: LoadError| {
+        let debug = format!("{error:?}");
+        debug.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    };
+    let mut seen: BTreeSet<String> = causes().iter().map(|&(_, error, _)| name(error)).collect();
+
+    let mut damaged = small().bytes();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let checksum = load(&damaged).expect_err("the checksum is wrong");
+    assert!(checksum.to_string().contains("CRC-32"), "{checksum}");
+    seen.insert(name(checksum));
+
+    let misaligned = Buffer::at_offset(&small().bytes(), 2);
+    let misaligned = Model::load(misaligned.bytes()).expect_err("the file is misaligned");
+    assert!(misaligned.to_string().contains("multiple of 4"), "{misaligned}");
+    seen.insert(name(misaligned));
+
+    let source = include_str!("../../runtime/src/format/error.rs");
+    let (_, variants) = source.split_once("pub enum LoadError {").expect("the error type");
+    let (variants, _) = variants.split_once("\n}").expect("the end of the type");
+    let all = variants.lines().filter_map(|line| {
+        let entry = line.strip_prefix("    ").filter(|entry| entry.starts_with(char::is_uppercase))?;
+        entry.split(|letter: char| !letter.is_alphanumeric()).next().map(str::to_owned)
+    });
+    assert_eq!(seen, all.collect());
+}
+
+#[test]
+fn the_accumulator_bound_is_exact() {
+    for sign in [1, -1] {
+        // 8 weights of 1, inputs of at most 255.
+        let most = (1 << 30) - 1 - 8 * 255;
+        assert_eq!(load(&changed(|block| block.bias[1] = sign * most)), Ok(()));
+        let error = Err(LoadError::Accumulator { layer: 1, channel: 1 });
+        assert_eq!(load(&changed(|block| block.bias[1] = sign * (most + 1))), error);
+    }
+}
+
+#[test]
+fn a_model_of_too_many_layers_for_the_board_is_refused() {
+    let file = Buffer::aligned(&small().bytes());
+    let error = Model::<1>::load_exact(file.bytes()).expect_err("there are two layers");
+    assert_eq!(error, LoadError::LayerCount { found: 2, capacity: 1 });
+    assert_eq!(Model::<2>::load_exact(file.bytes()).map(|model| model.layers().len()), Ok(2));
+}
+
+/// Wherever the parameters land in the file: only zeros, and only as many as align them.
+#[test]
+fn only_the_right_filler_is_accepted() {
+    for letters in 0..4 {
+        let file = |alignment| {
+            let mut file = File { name: vec![b'n'; letters], ..small() };
+            file.records[1].parameters.as_mut().expect("a dense layer").alignment = alignment;
+            file.bytes()
+        };
+        assert_eq!(load(&file(None)), Ok(()), "{letters} letters");
+        let error = Err(LoadError::BlockAlignment { layer: 1 });
+        let accepted: Vec<usize> =
+            (0..9).filter(|&count| load(&file(Some(vec![0; count]))) != error).collect();
+        assert_eq!(accepted.len(), 1, "{letters} letters: fillers of {accepted:?} zeros are accepted");
+        for count in 1..9 {
+            assert_eq!(load(&file(Some(vec![1; count]))), error, "{letters} letters, {count} ones");
+        }
+    }
+}
+
+/// The encoder writes what the documentation says, byte for byte.
+#[test]
+fn the_encoder_writes_the_documented_bytes() {
+    let bytes = small().bytes();
+    let file = Buffer::aligned(&bytes);
+    let model = Model::load(file.bytes()).expect("a well-formed file");
+    assert_eq!(format::encode(&view::specification(&model)).as_deref(), Ok(&bytes[..]));
+}
