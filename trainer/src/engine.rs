@@ -1,0 +1,124 @@
+//! Runs a model file, whichever of the three it is: `.postcard` through the runtime, `.onnx` through
+//! tract.
+//!
+//! ```text
+//! pixels u8, channels last --+--> runtime, as on a board ---------------------+--> logits
+//!                            +--> p / 256, channels first --> tract, batches --+
+//! ```
+//!
+//! Any bytes may be in the file: what is not a model of ours is an error that says why. tract
+//! panics on some malformed graphs; such a panic is caught and becomes an error as well.
+
+pub(crate) mod onnx;
+mod parallel;
+pub(crate) mod runtime;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use tenfold_runtime::format::MAGIC;
+
+use self::onnx::OnnxModel;
+pub(crate) use self::parallel::run_batches;
+use self::runtime::RuntimeModel;
+use crate::model::Shape;
+
+/// Images that go through an engine at once: enough to keep it busy, few enough that a progress bar
+/// moves.
+pub(crate) const BATCH: usize = 32;
+
+/// A model file, ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Runtime(RuntimeModel),
+    Onnx(OnnxModel),
+}
+
+impl Engine {
+    /// Opens a model file. What it is shows in its first bytes and its extension.
+    pub fn open(path: &Path) -> Result<Engine> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let kind = if bytes.starts_with(&MAGIC) || extension == "postcard" {
+            RuntimeModel::new(&bytes).map(Kind::Runtime)
+        } else if extension == "onnx" {
+            OnnxModel::new(&bytes).map(Kind::Onnx)
+        } else {
+            bail!("{} is no model: expected a .postcard or an .onnx file", path.display());
+        };
+        Ok(Engine { kind: kind.with_context(|| path.display().to_string())? })
+    }
+
+    /// Name of the model.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Runtime(model) => &model.name,
+            Kind::Onnx(model) => &model.name,
+        }
+    }
+
+    /// Number of logits.
+    pub fn classes(&self) -> usize {
+        match &self.kind {
+            Kind::Runtime(model) => model.classes,
+            Kind::Onnx(model) => model.classes,
+        }
+    }
+
+    /// Shape of an image.
+    pub fn input(&self) -> Shape {
+        match &self.kind {
+            Kind::Runtime(model) => model.input,
+            Kind::Onnx(model) => model.input,
+        }
+    }
+
+    /// Whether the logits are integers: so in a `.postcard` and in the quantized `.onnx`.
+    pub fn is_integer(&self) -> bool {
+        self.logit_exponent().is_some()
+    }
+
+    /// What a logit of [`run`](Self::run) is to be multiplied by to get its real value.
+    pub fn logit_scale(&self) -> f64 {
+        self.logit_exponent().map_or(1.0, |exponent| f64::from(-exponent).exp2())
+    }
+
+    /// Runs images that lie back to back, each row by row, channels last. Returns the logits of each
+    /// image: integers where [`is_integer`](Self::is_integer).
+    ///
+    /// All cores work. `progress` is called on this thread, with the number of images finished since
+    /// its last call.
+    pub fn run(&self, images: &[u8], progress: &dyn Fn(usize)) -> Result<Vec<Vec<f64>>> {
+        let length = self.input().len();
+        let count = images.len() / length;
+        ensure!(
+            count * length == images.len(),
+            "{} bytes are not a whole number of images of {length} bytes",
+            images.len()
+        );
+        let batches = run_batches(count, BATCH, progress, |range| {
+            let batch = &images[range.start * length..range.end * length];
+            match &self.kind {
+                Kind::Runtime(model) => model.run(batch),
+                Kind::Onnx(model) => model.run(batch),
+            }
+        })?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+
+    fn logit_exponent(&self) -> Option<i32> {
+        match &self.kind {
+            Kind::Runtime(model) => Some(model.logit_exponent),
+            Kind::Onnx(model) => model.logit_exponent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! From a trained network to the files that a board and a desktop run.
+//!
+//! ```text
+//! FloatNetwork -------------------> <name>.float.onnx
+//! QuantizedNetwork --> check --+--> <name>.onnx       (QDQ: the runtime's integers in every engine)
+//!                              +--> <name>.postcard   (the runtime)
+//!                              +--> <name>.golden.postcard, CARD.md (with the test set at hand)
+//! ```
+//!
+//! Every file is written to a temporary name beside its own and renamed, so a file that exists is whole.
+
+//pub mod card;
+pub mod check;
+//pub mod golden;
+pub mod onnx;
+pub mod postcard;
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+pub use self::check::{Exactness, InexactChannel};
+use crate::model::{FloatNetwork, QuantizedNetwork};
+
+/// Where a network comes from. It goes into the metadata of the ONNX files and into the card.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// The whole configuration of the training.
+    pub config_toml: String,
+    /// Seed of the training.
+    pub seed: u64,
+    /// The training data.
+    pub dataset: String,
+    /// Version of the trainer.
+    pub tenfold_version: String,
+}
+
+/// Choices at export.
+#[derive(Clone, Debug, Default)]
+pub struct ExportOptions {
+    /// Export even if an accumulator may leave the range in which `f32` is exact. The runtime and an
+    /// ONNX engine may then differ.
+    pub allow_inexact: bool,
+}
+
+/// What [`write_all`] wrote.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// `<name>.postcard`, for the runtime.
+    pub postcard: PathBuf,
+    /// `<name>.onnx`, integers in QDQ form.
+    pub onnx: PathBuf,
+    /// `<name>.float.onnx`.
+    pub float_onnx: PathBuf,
+    /// Whether `f32` is exact for the network.
+    pub exactness: Exactness,
+}
+
+/// Writes the three files of a model into `directory`, which is created where it is missing.
+pub fn write_all(
+    directory: &Path,
+    float: &FloatNetwork,
+    quantized: &QuantizedNetwork,
+    provenance: &Provenance,
+    options: &ExportOptions,
+) -> Result<Exported> {
+    let exactness = check::check_quantized(quantized, options.allow_inexact)?;
+    let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
+    ensure!(
+        float.name == quantized.name
+            && names(float.layers.iter().map(|layer| &layer.name).collect())
+                == names(quantized.layers.iter().map(|layer| &layer.name).collect()),
+        "the float network `{}` and the quantized network `{}` are not two forms of one model: their names or \
+         layers differ",
+        float.name,
+        quantized.name
+    );
+    // All three are encoded before the first is written: an error leaves no mixture behind.
+    let postcard_bytes = postcard::encode(quantized)?;
+    let onnx_bytes = onnx::encode_quantized(quantized, provenance)?;
+    let float_bytes = onnx::encode_float(float, provenance)?;
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create the directory {}", directory.display()))?;
+    let file = |extension: &str| directory.join(format!("{}.{extension}", quantized.name));
+    let exported = Exported {
+        postcard: file("postcard"),
+        onnx: file("onnx"),
+        float_onnx: file("float.onnx"),
+        exactness,
+    };
+    write_whole(&exported.postcard, &postcard_bytes)?;
+    write_whole(&exported.onnx, &onnx_bytes)?;
+    write_whole(&exported.float_onnx, &float_bytes)?;
+    Ok(exported)
+}
+
+/// Writes a file under a temporary name in the same directory and renames it, so that a reader sees the
+/// old file or the new one, never a part.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        let mut temporary = tempfile::Builder::new().prefix(".tenfold-").tempfile_in(directory)?;
+        temporary.write_all(bytes)?;
+        // A temporary file is private; a model is not.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        temporary.as_file().sync_all()?;
+        temporary.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| {
+        format!("cannot write {}; is the directory there, writable, and not full?", path.display())
+    })
+}
