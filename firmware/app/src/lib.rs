@@ -1,0 +1,116 @@
+//! What every board runs, whatever the core: recognise ten embedded test digits, show each one,
+//! and compare its logits with those that the host computed from the same model file.
+//!
+//! ```text
+//! nano.postcard (flash) --> Model::load --> Recognizer::recognize --> logits == golden logits?
+//! nano.golden.postcard  --> pixels  ----------^                                  |
+//!                       --> golden logits ---------------------------------------^
+//! ```
+//!
+//! A board supplies three things: a name, [`ScratchMemory`], and something that
+//! implements [`core::fmt::Write`]: a debugger's console, a UART, a display. Nothing here knows
+//! which. There is no heap, and the model and the digits are read where they lie, in flash.
+
+#![no_std]
+
+mod golden;
+mod memory;
+mod report;
+
+use core::fmt;
+
+use golden::{Digits, GOLDEN};
+use memory::PeakStack;
+use report::Lines;
+use tenfold_runtime::{LoadError, Model, Recognizer, Scratch, ScratchError};
+use tenfold_runtime::{include_model, layer_count, scratch_bytes};
+
+/// The model file, aligned for the runtime.
+pub const MODEL: &[u8] = include_model!("../../../models/nano/nano.postcard");
+
+/// Scratch memory for [`MODEL`], its size known at compile time; a board puts it in a static.
+pub type ScratchMemory = Scratch<{ scratch_bytes(MODEL) }>;
+
+/// A loaded model with room for exactly as many layers as [`MODEL`] has.
+type ExactModel = Model<'static, { layer_count(MODEL) }>;
+
+/// Recognises the embedded digits, and prints each of them and what the whole takes of the board.
+///
+/// # Errors
+///
+/// [`Failure::Logits`] if any logit differs from the host's; the other variants say that the
+/// image in flash is damaged, or that the output failed.
+pub fn run(board: &str, scratch: &mut [u8], out: &mut dyn fmt::Write) -> Result<(), Failure> {
+    let scratch_size = scratch.len();
+    let (mut load, mut recognize) = (PeakStack::default(), PeakStack::default());
+    let model = load.track(|| ExactModel::load_exact(MODEL))?;
+    let mut recognizer = Recognizer::new(&model, scratch)?;
+    let mut lines = Lines::new(out);
+    report::model(&mut lines, board, &model)?;
+
+    let (mut digits, mut equal) = (0, 0);
+    for digit in Digits::new(GOLDEN)? {
+        let digit = digit?;
+        let prediction = recognize.track(|| recognizer.recognize(digit.pixels));
+        report::digit(&mut lines, &model, digits, &digit, &prediction)?;
+        digits += 1;
+        equal += u32::from(prediction.logits == digit.logits);
+    }
+
+    report::memory(&mut lines, scratch_size, load, recognize)?;
+    report::verdict(&mut lines, digits, equal)?;
+    if digits > 0 && equal == digits { Ok(()) } else { Err(Failure::Logits) }
+}
+
+/// Why [`run`] did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// The model file was refused.
+    Load(LoadError),
+    /// The board gave too little scratch memory.
+    Scratch(ScratchError),
+    /// The embedded digits could not be read.
+    Golden(postcard::Error),
+    /// The output did not take what was written to it.
+    Output(fmt::Error),
+    /// The board's logits differ from the host's.
+    Logits,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(cause) => write!(f, "the embedded model does not load: {cause}"),
+            Self::Scratch(cause) => write!(f, "the board's scratch does not do: {cause}"),
+            Self::Golden(cause) => write!(f, "the embedded digits cannot be read: {cause}"),
+            Self::Output(_) => f.write_str("the board's output failed"),
+            Self::Logits => f.write_str("the board's logits differ from the host's"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}
+
+impl From<LoadError> for Failure {
+    fn from(cause: LoadError) -> Self {
+        Self::Load(cause)
+    }
+}
+
+impl From<ScratchError> for Failure {
+    fn from(cause: ScratchError) -> Self {
+        Self::Scratch(cause)
+    }
+}
+
+impl From<postcard::Error> for Failure {
+    fn from(cause: postcard::Error) -> Self {
+        Self::Golden(cause)
+    }
+}
+
+impl From<fmt::Error> for Failure {
+    fn from(cause: fmt::Error) -> Self {
+        Self::Output(cause)
+    }
+}

@@ -1,0 +1,67 @@
+//! Puts the model, the images and the logits that the host's runtime computes from them into
+//! `OUT_DIR`, so that the program on the board can check every answer that it is timed for.
+//!
+//! `TENFOLD_MODEL` names the model file (default: `models/nano`), `TENFOLD_IMAGES` says how many
+//! of the MNIST test images to take (default: 100).
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use flate2::read::GzDecoder;
+use tenfold_runtime::{Model, Recognizer};
+
+fn main() -> Result<()> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let model_path =
+        variable("TENFOLD_MODEL").map_or_else(|| repository.join("models/nano/nano.postcard"), PathBuf::from);
+    let count: usize = match variable("TENFOLD_IMAGES") {
+        Some(count) => count.parse().context("TENFOLD_IMAGES is not a number")?,
+        None => 100,
+    };
+    let data = repository.join("trainer/data/mnist/t10k-images-idx3-ubyte.gz");
+    println!("cargo::rerun-if-changed={}", model_path.display());
+    println!("cargo::rerun-if-changed={}", data.display());
+
+    let file = fs::read(&model_path).with_context(|| model_path.display().to_string())?;
+    let model = Model::load(&file).with_context(|| model_path.display().to_string())?;
+    let size = model.input().row() * usize::from(model.input().height);
+    let images = test_images(&data, count, size).with_context(|| data.display().to_string())?;
+
+    let mut scratch = vec![0_u64; model.scratch_bytes().div_ceil(size_of::<u64>())];
+    let mut recognizer = Recognizer::new(&model, bytemuck::cast_slice_mut(&mut scratch))?;
+    let logits: Vec<u8> = images
+        .chunks_exact(size)
+        .flat_map(|image| recognizer.recognize(image).logits)
+        .flat_map(i32::to_le_bytes)
+        .collect();
+
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("model.postcard"), &file)?;
+    fs::write(out.join("images"), images)?;
+    fs::write(out.join("logits"), logits)?;
+    Ok(())
+}
+
+fn variable(name: &str) -> Option<String> {
+    println!("cargo::rerun-if-env-changed={name}");
+    env::var(name).ok()
+}
+
+/// The first `count` images of an IDX file.
+fn test_images(path: &Path, count: usize, size: usize) -> Result<Vec<u8>> {
+    let mut idx = GzDecoder::new(File::open(path)?);
+    let mut header = [[0; 4]; 4];
+    for field in &mut header {
+        idx.read_exact(field)?;
+    }
+    let [_, stored, height, width] = header.map(u32::from_be_bytes).map(|field| field as usize);
+    if height * width != size || stored < count {
+        bail!("{count} images of {size} pixels wanted, {stored} of {height}x{width} found");
+    }
+    let mut images = vec![0; count * size];
+    idx.read_exact(&mut images)?;
+    Ok(images)
+}

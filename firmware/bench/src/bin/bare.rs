@@ -1,0 +1,31 @@
+//! The runtime with nothing around it: load, recognise, done. What it takes of the flash is what
+//! the runtime costs a program that has its own output, and a panic that is left anywhere in it
+//! shows as a symbol of `core::panicking`; the tests look for both.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use tenfold_bench::MODEL;
+use tenfold_runtime::{Model, Recognizer, Scratch, layer_count, scratch_bytes};
+
+#[entry]
+fn main() -> ! {
+    static mut SCRATCH: Scratch<{ scratch_bytes(MODEL) }> = Scratch::new();
+    static mut IMAGE: [u8; 28 * 28] = [0; 28 * 28];
+
+    if let Ok(model) = Model::<{ layer_count(MODEL) }>::load_exact(black_box(MODEL))
+        && let Ok(mut recognizer) = Recognizer::new(&model, SCRATCH)
+    {
+        black_box(recognizer.recognize(black_box(IMAGE)));
+    }
+    loop {}
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,128 @@
+// A plugin for QEMU that counts the guest's instructions between two marks: exact, and the same
+// in every run.
+//
+//     gcc -O2 -shared -fPIC -fvisibility=hidden -DAPI=1 -o count.so count-instructions.c
+//     qemu-system-arm ... -plugin file=count.so,out=FILE
+//
+// A region starts after `mov r10, r10` and ends at `mov r11, r11`: no-ops that compilers do not
+// emit. The marks themselves are not counted. FILE gets the count of each region, one a line.
+// These are instructions, not cycles.
+//
+// The declarations restate what is used of QEMU's public plugin interface, as distributions ship
+// QEMU without its header. -DAPI says which version: 1 for QEMU up to 8, 4 for QEMU 10, where
+// inline counters live in per-core scoreboards.
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef API
+#define API 1
+#endif
+
+enum { MARK_START = 0x46d2 /* mov r10, r10 */, MARK_STOP = 0x46db /* mov r11, r11 */ };
+enum { WITHOUT_REGISTERS = 0, INLINE_ADD_U64 = 0 };
+
+typedef uint64_t plugin_id;
+struct info;
+struct block;
+struct instruction;
+typedef void (*block_callback)(plugin_id, struct block *);
+typedef void (*instruction_callback)(unsigned core, void *data);
+
+extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, block_callback);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct instruction *, instruction_callback,
+                                                   int registers, void *data);
+extern size_t qemu_plugin_tb_n_insns(const struct block *);
+extern struct instruction *qemu_plugin_tb_get_insn(const struct block *, size_t);
+extern size_t qemu_plugin_insn_size(const struct instruction *);
+
+#if API >= 3
+typedef struct {
+    void *scoreboard;
+    size_t offset;
+} counter_handle;
+extern void *qemu_plugin_scoreboard_new(size_t);
+extern uint64_t qemu_plugin_u64_sum(counter_handle);
+extern void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct instruction *, int operation,
+                                                                counter_handle, uint64_t);
+extern size_t qemu_plugin_insn_data(const struct instruction *, void *, size_t);
+
+static counter_handle counter;
+static void counter_create(void) { counter.scoreboard = qemu_plugin_scoreboard_new(sizeof(uint64_t)); }
+static uint64_t counter_value(void) { return qemu_plugin_u64_sum(counter); }
+static void count(struct instruction *instruction) {
+    qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(instruction, INLINE_ADD_U64, counter, 1);
+}
+static uint16_t halfword(const struct instruction *instruction) {
+    uint16_t code = 0;
+    qemu_plugin_insn_data(instruction, &code, sizeof code);
+    return code;
+}
+#else
+extern void qemu_plugin_register_vcpu_insn_exec_inline(struct instruction *, int operation,
+                                                       void *counter, uint64_t);
+extern const void *qemu_plugin_insn_data(const struct instruction *);
+
+static uint64_t counter;
+static void counter_create(void) {}
+static uint64_t counter_value(void) { return counter; }
+static void count(struct instruction *instruction) {
+    qemu_plugin_register_vcpu_insn_exec_inline(instruction, INLINE_ADD_U64, &counter, 1);
+}
+static uint16_t halfword(const struct instruction *instruction) {
+    uint16_t code;
+    memcpy(&code, qemu_plugin_insn_data(instruction), sizeof code);
+    return code;
+}
+#endif
+
+static uint64_t region_start;
+static FILE *out;
+
+static void on_start(unsigned core, void *data) {
+    (void)core, (void)data;
+    region_start = counter_value();
+}
+
+static void on_stop(unsigned core, void *data) {
+    (void)core, (void)data;
+    fprintf(out, "%" PRIu64 "\n", counter_value() - region_start);
+    fflush(out);
+}
+
+// Called once for each block of guest code, when QEMU translates it.
+static void on_translate(plugin_id id, struct block *block) {
+    (void)id;
+    size_t instructions = qemu_plugin_tb_n_insns(block);
+    for (size_t i = 0; i < instructions; i++) {
+        struct instruction *instruction = qemu_plugin_tb_get_insn(block, i);
+        uint16_t code = qemu_plugin_insn_size(instruction) == 2 ? halfword(instruction) : 0;
+        if (code == MARK_START || code == MARK_STOP)
+            qemu_plugin_register_vcpu_insn_exec_cb(
+                instruction, code == MARK_START ? on_start : on_stop, WITHOUT_REGISTERS, NULL);
+        else
+            count(instruction);
+    }
+}
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int qemu_plugin_version = API;
+
+EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, char **argv) {
+    (void)info;
+    for (int i = 0; i < argc; i++)
+        if (strncmp(argv[i], "out=", 4) == 0)
+            out = fopen(argv[i] + 4, "w");
+    if (!out) {
+        fprintf(stderr, "count-instructions: out=FILE is missing or cannot be written\n");
+        return 1;
+    }
+    counter_create();
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+    return 0;
+}
