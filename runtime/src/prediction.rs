@@ -66,9 +66,14 @@ impl Prediction {
             let distance = best.abs_diff(logit) as f32 * scale;
             if distance > 80.0 { 0.0 } else { F32Ext::exp(-distance) }
         };
-        let weights: Vec<f32, MAX_CLASSES> = self.logits.iter().map(exponential).collect();
-        let total: f32 = weights.iter().sum();
-        weights.iter().map(|weight| weight / total).collect()
+        let mut probabilities = Vec::new();
+        for logit in &self.logits {
+            // There are at most MAX_CLASSES logits; `collect` would panic if there were more.
+            let _ = probabilities.push(exponential(logit));
+        }
+        let total: f32 = probabilities.iter().sum();
+        probabilities.iter_mut().for_each(|probability| *probability /= total);
+        probabilities
     }
 }
 
