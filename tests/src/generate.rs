@@ -83,7 +83,7 @@ pub fn image(random: &mut Random, model: &ModelSpec) -> Vec<u8> {
         0 => vec![0; count],
         1 => vec![255; count],
         // Strokes on black, like a digit.
-        2 => (0..count).map(|_| if random.one_in(5) { random.next() as u8 } else { 0 }).collect(),
+        2 => (0..count).map(|_| if random.one_in(5) { random.bits() as u8 } else { 0 }).collect(),
         // Nothing but extremes.
         3 => (0..count).map(|_| if random.one_in(2) { 255 } else { 0 }).collect(),
         _ => random.bytes(count),

@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Random {
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
         assert!(low <= high, "empty range {low}..={high}");
         let span = (high - low) as u64 + 1;
-        low + (self.next() % span) as i64
+        low + (self.bits() % span) as i64
     }
 
     /// A length in `low..=high`.
@@ -51,7 +51,7 @@ impl Random {
 
     /// `count` random bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next() as u8).collect()
+        (0..count).map(|_| self.bits() as u8).collect()
     }
 }
 
@@ -64,8 +64,8 @@ mod tests {
         // The first outputs for seed 1234567, as in the Rosetta Code task "Pseudo-random
         // numbers/Splitmix64".
         let mut random = Random::new(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+        assert_eq!(random.bits(), 6_457_827_717_110_365_317);
+        assert_eq!(random.bits(), 3_203_168_211_198_807_973);
     }
 
     #[test]
