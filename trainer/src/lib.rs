@@ -15,5 +15,8 @@
 
 pub mod cli;
 pub mod data;
+pub mod engine;
+pub mod export;
 pub mod model;
 pub mod report;
+pub mod verify;
