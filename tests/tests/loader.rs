@@ -1,7 +1,8 @@
 //! Damaged model files: whatever the bytes, loading is an error or a model that computes what it
 //! says, as the oracle sees it. Nothing panics, with overflow checks or without.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 
 use tenfold_runtime::{LoadError, Model, Recognizer, format};
 use tenfold_tests::buffer::Buffer;
