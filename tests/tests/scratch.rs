@@ -46,7 +46,7 @@ fn a_recognizer_refuses_less() {
         let needed = model.scratch_bytes();
         for size in [0, 1, needed / 2, needed - 4, needed - 1] {
             let mut scratch = Buffer::aligned(&vec![0; size]);
-            let error = Recognizer::new(model, scratch.bytes_mut()).err().expect("too small");
+            let error = Recognizer::new(model, scratch.bytes_mut()).expect_err("too small");
             assert!(matches!(error, ScratchError::TooSmall { .. }), "{size} bytes: {error:?}");
             let message = error.to_string();
             assert!(
@@ -65,7 +65,7 @@ fn a_recognizer_refuses_misaligned_scratch() {
     with_model(&networks::nano(), |_, model| {
         for offset in 1..4 {
             let mut scratch = Buffer::at_offset(&vec![0; model.scratch_bytes() + 8], offset);
-            let error = Recognizer::new(model, scratch.bytes_mut()).err().expect("misaligned");
+            let error = Recognizer::new(model, scratch.bytes_mut()).expect_err("misaligned");
             assert!(matches!(error, ScratchError::Misaligned), "offset {offset}: {error:?}");
             assert!(error.to_string().contains("4"), "{error}");
         }
