@@ -405,3 +405,27 @@ fn the_encoder_writes_the_documented_bytes() {
     let model = Model::load(file.bytes()).expect("a well-formed file");
     assert_eq!(format::encode(&view::specification(&model)).as_deref(), Ok(&bytes[..]));
 }
+
+/// Weights of 4 and 2 bits leave bits unused behind an odd run; they hold nothing.
+#[test]
+fn unused_bits_behind_a_run_are_zero() {
+    // Two runs of 9 weights: 5 bytes each at 4 bits, 3 bytes each at 2 bits, then zeros.
+    for (weight_bits, run_bytes, used) in [(4, 5, 4), (2, 3, 2)] {
+        for run in 0..2 {
+            let file = |stray: u8| {
+                let mut block = Block::ones(2, 9, 0);
+                block.weight_bits = weight_bits;
+                block.weights = vec![0; usize::next_multiple_of(2 * run_bytes, 4)];
+                block.weights[run * run_bytes + run_bytes - 1] = 1 | stray;
+                let convolution = Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, block);
+                let features = 1 | 1 << 5 | 1 << 8 | if weight_bits == 4 { 1 << 9 } else { 1 << 10 };
+                File { records: vec![convolution, small().records[1].clone()], features, ..small() }.bytes()
+            };
+            assert_eq!(load(&file(0)), Ok(()), "{weight_bits} bits");
+            for bit in used..8 {
+                let error = Err(LoadError::BlockAlignment { layer: 0 });
+                assert_eq!(load(&file(1 << bit)), error, "{weight_bits} bits, run {run}, bit {bit}");
+            }
+        }
+    }
+}

@@ -202,7 +202,8 @@ fn parameters<'a>(
 }
 
 /// Proves for every output channel that `sum |w| * max |x| + |bias|` stays below
-/// [`ACCUMULATOR_LIMIT`], and that no weight is outside the symmetric range.
+/// [`ACCUMULATOR_LIMIT`], that no weight is outside the symmetric range, and that nothing hides in
+/// the unused bits behind a run.
 fn accumulators<const BITS: u8>(
     place: &Place,
     parameters: &Parameters<'_>,
@@ -215,6 +216,11 @@ fn accumulators<const BITS: u8>(
         let mut magnitude = 0_u64;
         let all = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
         for run in all.skip(usize::from(channel)).step_by(usize::from(runs.outputs).max(1)) {
+            // The bits of the last byte that hold no weight, as a kernel may read whole bytes.
+            let used = runs.length * usize::from(BITS) % 8;
+            if used != 0 && run.last().is_some_and(|last| last >> used != 0) {
+                return Err(LoadError::BlockAlignment { layer });
+            }
             for position in 0..runs.length {
                 let weight = unpack_weight::<BITS>(run, position);
                 if BITS != 2 && weight == forbidden {
