@@ -4,6 +4,8 @@
 //! usage (clap's message). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
+mod verify;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Prove that the files of a model are one model: every layer, bit for bit.
+    Verify(verify::VerifyArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => {
             // `generate` panics when it cannot write; into memory it always can.
             let mut script = Vec::new();

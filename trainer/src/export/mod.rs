@@ -4,14 +4,15 @@
 //! FloatNetwork -------------------> <name>.float.onnx
 //! QuantizedNetwork --> check --+--> <name>.onnx       (QDQ: the runtime's integers in every engine)
 //!                              +--> <name>.postcard   (the runtime)
-//!                              +--> <name>.golden.postcard, CARD.md (with the test set at hand)
+//!
+//! release = the three files + verification + <name>.golden.postcard + CARD.md
 //! ```
 //!
 //! Every file is written to a temporary name beside its own and renamed, so a file that exists is whole.
 
-//pub mod card;
+mod card;
 pub mod check;
-//pub mod golden;
+pub mod golden;
 pub mod onnx;
 pub mod postcard;
 #[cfg(test)]
@@ -24,7 +25,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 pub use self::check::{Exactness, InexactChannel};
+use crate::data::Dataset;
 use crate::model::{FloatNetwork, QuantizedNetwork};
+use crate::verify::{Report, verify};
 
 /// Where a network comes from. It goes into the metadata of the ONNX files and into the card.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +101,56 @@ pub fn write_all(
     Ok(exported)
 }
 
+/// A trained model and what is to be said about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Release<'a> {
+    /// The float form.
+    pub float: &'a FloatNetwork,
+    /// The quantized form.
+    pub quantized: &'a QuantizedNetwork,
+    /// Where it comes from.
+    pub provenance: &'a Provenance,
+    /// The command that trained it, for the card.
+    pub command: &'a str,
+}
+
+/// What [`release`] wrote and found.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// The three files.
+    pub exported: Exported,
+    /// `<name>.golden.postcard`.
+    pub golden: PathBuf,
+    /// `CARD.md`.
+    pub card: PathBuf,
+    /// The verification; [`Report::check`] judges it.
+    pub report: Report,
+}
+
+/// Writes everything that belongs to a model into `directory`: the three files, verified with all
+/// images of `test`, then golden vectors, `CARD.md`, and `config.toml` where it is not there yet.
+pub fn release(
+    directory: &Path,
+    model: &Release<'_>,
+    options: &ExportOptions,
+    test: &Dataset,
+    show_progress: bool,
+) -> Result<Released> {
+    let Release { float, quantized, provenance, command } = *model;
+    let exported = write_all(directory, float, quantized, provenance, options)?;
+    let report = verify(directory, test, show_progress)?;
+    let golden = directory.join(format!("{}.golden.postcard", quantized.name));
+    write_whole(&golden, &golden::encode(&exported.postcard, test)?)?;
+    let configuration = directory.join("config.toml");
+    if !configuration.exists() {
+        write_whole(&configuration, provenance.config_toml.as_bytes())?;
+    }
+    let card = directory.join("CARD.md");
+    let text = card::Card { network: quantized, exported: &exported, report: &report, provenance, command };
+    write_whole(&card, text.render()?.as_bytes())?;
+    Ok(Released { exported, golden, card, report })
+}
+
 /// Writes a file under a temporary name in the same directory and renames it, so that a reader sees the
 /// old file or the new one, never a part.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -122,3 +175,6 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         format!("cannot write {}; is the directory there, writable, and not full?", path.display())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,34 @@ pub(crate) fn network(seed: u64) -> QuantizedNetwork {
     QuantizedNetwork { name: format!("sample-{seed}"), input, layers: builder.layers }
 }
 
+/// The shapes of the preset `nano` with random parameters.
+pub(crate) fn nano() -> QuantizedNetwork {
+    let shape = Shape { height: 28, width: 28, channels: 1 };
+    let random = StdRng::seed_from_u64(0);
+    let mut builder = Builder { random, layers: Vec::new(), shape, encoding: INPUT_ENCODING };
+    for (channels, stride, pooled) in
+        [(8, 1, false), (8, 2, false), (16, 1, false), (16, 1, true), (32, 1, false)]
+    {
+        let window = Window { kernel: [3, 3], stride: [stride; 2], padding: [0; 4] };
+        let pool = pooled.then_some(Window { kernel: [2, 2], stride: [2, 2], padding: [0; 4] });
+        let shape = builder.shape;
+        let size = [&window].into_iter().chain(&pool).fold([shape.height, shape.width], |size, window| {
+            check::window_output(size[0], size[1], window).unwrap()
+        });
+        let output = Shape { height: size[0], width: size[1], channels };
+        let operation = Operation::Convolution { window, groups: 1, pool };
+        builder.weighted(
+            format!("conv{}", builder.layers.len() + 1),
+            operation,
+            output,
+            shape.channels * 9,
+            false,
+        );
+    }
+    builder.dense(10, true);
+    QuantizedNetwork { name: "nano".to_owned(), input: shape, layers: builder.layers }
+}
+
 /// A random image of `len` pixels, with more black and more white than chance.
 pub(crate) fn image(random: &mut StdRng, len: usize) -> Vec<u8> {
     (0..len)
@@ -130,9 +158,7 @@ fn each_map(
     input: &[i64],
     window: &Window,
     combine: impl Fn(&mut dyn Iterator<Item = i64>) -> i64,
-) -> Vec<i64>
-where
-{
+) -> Vec<i64> {
     let area = layer.input.height * layer.input.width;
     let maps = input.chunks_exact(area);
     maps.flat_map(|map| walk(layer.input, window, |p| combine(&mut p.iter().flatten().map(|p| map[*p]))).0)
@@ -140,7 +166,7 @@ where
 }
 
 /// Calls `at` with the positions under the window (`None` in the padding), window by window.
-fn walk(shape: Shape, window: &Window, at: impl Fn(&[Option<usize>]) -> i64) -> (Vec<i64>, Shape) {
+fn walk<T>(shape: Shape, window: &Window, at: impl Fn(&[Option<usize>]) -> T) -> (Vec<T>, Shape) {
     let [height, width] = check::window_output(shape.height, shape.width, window).unwrap();
     let mut values = Vec::new();
     for row in 0..height {
@@ -179,6 +205,69 @@ fn finish(layer: &QuantizedLayer, channel: usize, sum: i64) -> i64 {
 fn round_half_even(sum: i64, divisor: i64) -> i64 {
     let (floor, twice) = (sum.div_euclid(divisor), 2 * sum.rem_euclid(divisor));
     floor + i64::from(twice > divisor || (twice == divisor && floor % 2 != 0))
+}
+
+/// Logits of the float network, by the definition in `f64`. The image is given as values, channels first.
+pub(crate) fn forward_float(network: &FloatNetwork, image: &[f64]) -> Vec<f64> {
+    let mut values = image.to_vec();
+    for layer in &network.layers {
+        let input = layer.input;
+        let area = input.height * input.width;
+        let activate = |sum: f64| match layer.activation {
+            Activation::Relu => sum.max(0.0),
+            Activation::Tanh => sum.tanh(),
+            Activation::Identity | Activation::Logits => sum,
+        };
+        let per_channel = layer.weights.len() / layer.bias.len().max(1);
+        let weights = |output: usize| &layer.weights[output * per_channel..][..per_channel];
+        let maximum = |values: &[f64], positions: &[Option<usize>]| {
+            positions.iter().flatten().map(|p| values[*p]).fold(f64::MIN, f64::max)
+        };
+        values = match &layer.operation {
+            Operation::Dense => (0..layer.bias.len())
+                .map(|output| {
+                    let products = weights(output).iter().zip(&values).map(|(w, x)| f64::from(*w) * x);
+                    activate(f64::from(layer.bias[output]) + products.sum::<f64>())
+                })
+                .collect(),
+            Operation::Convolution { window, groups, pool } => (0..layer.output.channels)
+                .flat_map(|output| {
+                    let per_group = input.channels / groups;
+                    let first = output / (layer.output.channels / groups) * per_group;
+                    let taps = window.kernel[0] * window.kernel[1];
+                    let (sums, shape) = walk(input, window, |positions| {
+                        let mut sum = f64::from(layer.bias[output]);
+                        for (tap, position) in positions.iter().enumerate() {
+                            let Some(position) = position else { continue };
+                            for channel in 0..per_group {
+                                let weight = f64::from(weights(output)[channel * taps + tap]);
+                                sum += weight * values[(first + channel) * area + position];
+                            }
+                        }
+                        activate(sum)
+                    });
+                    match pool {
+                        None => sums,
+                        Some(pool) => walk(shape, pool, |p| maximum(&sums, p)).0,
+                    }
+                })
+                .collect(),
+            Operation::MaxPool(window) => values
+                .chunks_exact(area)
+                .flat_map(|map| walk(input, window, |positions| maximum(map, positions)).0)
+                .collect(),
+            Operation::AveragePool(window) => values
+                .chunks_exact(area)
+                .flat_map(|map| {
+                    let average = |p: &[Option<usize>]| {
+                        p.iter().flatten().map(|p| map[*p]).sum::<f64>() / p.len() as f64
+                    };
+                    walk(input, window, average).0
+                })
+                .collect(),
+        };
+    }
+    values
 }
 
 struct Builder {

@@ -10,14 +10,14 @@ use crate::report::Look;
 
 #[test]
 fn exported_models_verify() {
-    for seed in grey_samples().take(40) {
-        let network = sample::network(seed);
+    let networks = grey_samples().take(40).map(sample::network).chain([sample::nano()]);
+    for network in networks {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), &sample::float_twin(&network), &network);
         let test = dataset(&network, 2 * BATCH + 3);
         let report = verify(directory.path(), &test, false).unwrap();
         assert_eq!(report.images, test.len() as u64);
-        assert_eq!((report.mismatches(), report.logits_equal), (0, report.images), "seed {seed}");
+        assert_eq!((report.mismatches(), report.logits_equal), (0, report.images), "{}", network.name);
         let per_image: usize = network.layers.iter().map(|layer| layer.output.len()).sum();
         assert_eq!(report.values(), report.images * per_image as u64);
         assert!(report.first_mismatch.is_none());

@@ -6,7 +6,7 @@ use tract_onnx::pb::tensor_proto::DataType::Float;
 use super::graph::{Graph, ValueType, integer, window_attributes};
 use super::{INPUT, INPUT_ABOUT, LAYER_OUTPUT, OUTPUT};
 use crate::export::check::window_output;
-use crate::model::{Activation, FloatLayer, FloatNetwork, Operation, Shape};
+use crate::model::{Activation, FloatLayer, FloatNetwork, Operation, Shape, Window};
 
 pub(super) fn graph(network: &FloatNetwork) -> GraphProto {
     let mut graph = Graph::default();
@@ -16,7 +16,11 @@ pub(super) fn graph(network: &FloatNetwork) -> GraphProto {
     for layer in &network.layers {
         current = match &layer.operation {
             Operation::Dense => dense(&mut graph, layer, &current, flat),
-            _ => map_layer(&mut graph, layer, &current),
+            Operation::Convolution { window, groups, pool } => {
+                convolution(&mut graph, layer, &current, window, *groups, pool.as_ref())
+            }
+            Operation::MaxPool(window) => alone(&mut graph, layer, "MaxPool", &current, window),
+            Operation::AveragePool(window) => alone(&mut graph, layer, "AveragePool", &current, window),
         };
         flat = layer.operation == Operation::Dense;
     }
@@ -51,22 +55,24 @@ fn dense(graph: &mut Graph, layer: &FloatLayer, input: &str, flat: bool) -> Stri
     activation(graph, layer, output, &value, false)
 }
 
-fn map_layer(graph: &mut Graph, layer: &FloatLayer, input: &str) -> String {
+/// A pool that is not fused with a convolution.
+fn alone(graph: &mut Graph, layer: &FloatLayer, operator: &str, input: &str, window: &Window) -> String {
+    let output = format!("{}{LAYER_OUTPUT}", layer.name);
+    graph.node(operator, &[input], &output, &ValueType::map(Float, layer.output), window_attributes(window));
+    output
+}
+
+fn convolution(
+    graph: &mut Graph,
+    layer: &FloatLayer,
+    input: &str,
+    window: &Window,
+    groups: usize,
+    pool: Option<&Window>,
+) -> String {
     let name = &layer.name;
     let output = format!("{name}{LAYER_OUTPUT}");
     let pooled = ValueType::map(Float, layer.output);
-    let (window, groups, pool) = match &layer.operation {
-        Operation::Convolution { window, groups, pool } => (window, *groups, pool.as_ref()),
-        Operation::MaxPool(window) => {
-            graph.node("MaxPool", &[input], &output, &pooled, window_attributes(window));
-            return output;
-        }
-        Operation::AveragePool(window) => {
-            graph.node("AveragePool", &[input], &output, &pooled, window_attributes(window));
-            return output;
-        }
-        Operation::Dense => unreachable!("dense layers have a function of their own"),
-    };
     let dimensions =
         [layer.output.channels, layer.input.channels / groups, window.kernel[0], window.kernel[1]];
     let weights = graph.floats(format!("{name}.weight"), &dimensions, &layer.weights);

@@ -1,0 +1,62 @@
+//! `trainer verify`: the runtime against ONNX, bit for bit, and the quantized model against the float one.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::data::{self, Part};
+use crate::engine::Engine;
+use crate::report::Look;
+use crate::verify::{ModelFiles, verify};
+
+/// Options of `trainer verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Runs the whole test set through NAME.postcard (the runtime), NAME.onnx and NAME.float.onnx (tract).
+Exit code 0 only if every value of every layer is equal, and the accuracy is within the tolerance.
+
+Examples:
+  trainer verify models/nano
+  trainer verify runs/mine --limit 1000 --json")]
+pub(crate) struct VerifyArgs {
+    /// Directory with NAME.postcard, NAME.onnx and NAME.float.onnx.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+
+    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Verify with the first N test images only.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+
+    /// Points of accuracy that quantization may lose.
+    #[arg(long, value_name = "POINTS", default_value_t = 0.3)]
+    tolerance_points: f64,
+
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
+    ensure!(
+        (0.0..=100.0).contains(&args.tolerance_points),
+        "--tolerance-points {}: expected 0 to 100",
+        args.tolerance_points
+    );
+    let classes = Engine::open(&ModelFiles::find(&args.directory)?.postcard)?.classes();
+    let directory = args.data.clone().map_or_else(data::default_directory, Ok)?;
+    let mut test = data::load_classes(&directory, Part::Test, classes)?;
+    if let Some(limit) = args.limit {
+        test.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let report = verify(&args.directory, &test, true)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.render(Look::of_stdout()));
+    }
+    report.check(args.tolerance_points)
+}
