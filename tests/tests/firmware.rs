@@ -58,7 +58,7 @@ fn stm32f405_gives_the_host_s_logits() {
 fn gives_the_host_s_logits(board: &Board) {
     board.build();
     // As a user does it: cargo in the board's folder, with its runner.
-    let (status, text) = run(cargo(board.folder).args(["run", "--quiet", "--release"]));
+    let (status, text) = run(&mut cargo(board.folder, "run"));
     assert_eq!(status, Some(0), "{text}");
 
     let file = model_file("nano.golden.postcard");
@@ -168,7 +168,7 @@ fn instructions_are_counted() {
 impl Board {
     /// Builds the board's program and returns where it is.
     fn build(&self) -> PathBuf {
-        let (status, text) = run(cargo(self.folder).args(["build", "--quiet", "--release"]));
+        let (status, text) = run(&mut cargo(self.folder, "build"));
         assert_eq!(status, Some(0), "{text}");
         elf(self.target, &format!("tenfold-{}", self.folder))
     }
@@ -234,13 +234,17 @@ fn timeout() -> Command {
     command
 }
 
-/// Cargo in a folder of `firmware/`, with a compiler for the boards and nothing of this test's own
+/// Cargo in a folder of `firmware/`, with a toolchain for the boards and nothing of this test's own
 /// environment that would change the build.
-fn cargo(folder: &str) -> Command {
-    let (status, text) = run(&mut Command::new(root().join("tests/tools/board-rustc")));
-    assert_eq!(status, Some(0), "{text}");
+fn cargo(folder: &str, subcommand: &str) -> Command {
     let mut command = timeout();
-    command.arg("cargo").current_dir(root().join("firmware").join(folder)).env("RUSTC", text.trim_end());
+    command.arg(root().join("tests/tools/board-cargo")).args([
+        subcommand,
+        "--quiet",
+        "--locked",
+        "--release",
+    ]);
+    command.current_dir(root().join("firmware").join(folder));
     for (name, _) in env::vars() {
         if ["RUSTFLAGS", "TENFOLD_MODEL", "TENFOLD_IMAGES"].contains(&&*name) || name.starts_with("CARGO_") {
             command.env_remove(name);
