@@ -1,0 +1,267 @@
+//! The boards, in the emulator: what they print, their exit status, what they take of flash and RAM,
+//! and that no panic of the runtime is left in their images.
+//!
+//! Needs QEMU and a compiler for the boards' targets; `tests/run --setup` sets both up. Where they
+//! are missing these tests fail: they are never skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::{env, fs};
+
+use object::{Object, ObjectSection, ObjectSymbol};
+use serde::{Deserialize, Serialize};
+
+/// A folder of `firmware/`, and what the tests must know of the board beyond it.
+struct Board {
+    folder: &'static str,
+    target: &'static str,
+    machine: &'static str,
+    flash: u32,
+    ram: u32,
+}
+
+const MICROBIT: Board = Board {
+    folder: "microbit",
+    target: "thumbv6m-none-eabi",
+    machine: "microbit",
+    flash: 256 << 10,
+    ram: 16 << 10,
+};
+
+const STM32F405: Board = Board {
+    folder: "stm32f405",
+    target: "thumbv7em-none-eabihf",
+    machine: "netduinoplus2",
+    flash: 1 << 20,
+    ram: 128 << 10,
+};
+
+/// One of the digits embedded in the firmware, as in `models/nano/nano.golden.postcard`.
+#[derive(Deserialize, Serialize)]
+struct Golden<'a> {
+    label: u8,
+    #[serde(borrow, with = "serde_bytes")]
+    pixels: &'a [u8],
+    logits: Vec<i32>,
+}
+
+#[test]
+fn microbit_gives_the_host_s_logits() {
+    gives_the_host_s_logits(&MICROBIT);
+}
+
+#[test]
+fn stm32f405_gives_the_host_s_logits() {
+    gives_the_host_s_logits(&STM32F405);
+}
+
+fn gives_the_host_s_logits(board: &Board) {
+    board.build();
+    // As a user does it: cargo in the board's folder, with its runner.
+    let (status, text) = run(&mut cargo(board.folder, "run"));
+    assert_eq!(status, Some(0), "{text}");
+
+    let file = model_file("nano.golden.postcard");
+    let digits: Vec<Golden<'_>> = postcard::from_bytes(&file).expect("golden digits");
+    assert!(digits.len() >= 10);
+    for (index, digit) in digits.iter().enumerate() {
+        let best = digit.logits.iter().max();
+        let recognised = digit.logits.iter().position(|logit| Some(logit) == best).expect("a largest logit");
+        let head = format!("image {index}, label {}: recognised {recognised}, margin ", digit.label);
+        let mut lines = text.lines().skip_while(|line| !line.starts_with(&head)).skip(1);
+        let expected: String = digit.logits.iter().map(|logit| format!(" {logit}")).collect();
+        assert_eq!(lines.next(), Some(&*format!("board logits{expected}")), "{head}\n{text}");
+    }
+    let verdict = format!("{0} of {0} digits: logits equal to the host's", digits.len());
+    assert_eq!(text.lines().last(), Some(&*verdict));
+
+    let pictures = text.lines().filter(|line| line.len() == 28 && line.contains('@')).count();
+    assert!(pictures >= 4 * digits.len(), "{pictures} lines of pictures\n{text}");
+
+    let [flash, statics, stack] = ["flash", "static RAM", "peak stack"].map(|what| figure(&text, what));
+    let embedded = file.len() + model_file("nano.postcard").len();
+    assert!(flash as usize > embedded && flash < board.flash, "{flash} bytes of flash");
+    assert!(stack > 256, "{stack} bytes of stack: was it measured?");
+    assert!(statics + stack < board.ram, "{statics} bytes of static RAM, {stack} of stack");
+}
+
+/// The number of bytes in the line that starts with `what`.
+fn figure(text: &str, what: &str) -> u32 {
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("{what}: {text}"));
+    let number = line.split_whitespace().next().and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("{what}{line}"))
+}
+
+#[test]
+fn a_logit_that_differs_from_the_host_s_is_reported() {
+    let board = &MICROBIT;
+    let file = model_file("nano.golden.postcard");
+    let mut digits: Vec<Golden<'_>> = postcard::from_bytes(&file).expect("golden digits");
+    let last = digits.len() - 1;
+    // In postcard `!n` differs from `n` in one bit, so that the file keeps its length.
+    let logit = digits[last].logits.last_mut().expect("a logit");
+    *logit = !*logit;
+    let changed = postcard::to_allocvec(&digits).expect("postcard");
+
+    let (status, text) = board.run_with("digits", &file, &changed);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains(&format!("MISMATCH in image {last}\n")), "{text}");
+    assert!(text.contains(&format!("{last} of {} digits", digits.len())), "{text}");
+    assert!(text.ends_with("FAILED: the board's logits differ from the host's\n"), "{text}");
+}
+
+#[test]
+fn a_damaged_model_is_refused() {
+    let file = model_file("nano.postcard");
+    let mut changed = file.clone();
+    changed[file.len() / 2] ^= 0x10;
+    let (status, text) = STM32F405.run_with("model", &file, &changed);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.starts_with("FAILED: the embedded model does not load: "), "{text}");
+}
+
+/// `firmware/bench`'s program `bare` is the runtime and nothing else: no panic at all is left in it.
+/// In a board's program, which prints with `core::fmt`, none of those left is the runtime's.
+#[test]
+fn no_panic_of_the_runtime_is_left() {
+    for board in [&MICROBIT, &STM32F405] {
+        let (status, text) = run(cargo("bench").args([
+            "build",
+            "--quiet",
+            "--release",
+            "--bin",
+            "bare",
+            "--target",
+            board.target,
+        ]));
+        assert_eq!(status, Some(0), "{text}");
+        let bare = Image::read(&elf(board.target, "bare"));
+        assert_eq!(bare.panics(), <[String; 0]>::default(), "{}: {:#?}", board.target, bare.sources());
+        assert_eq!(bare.sources(), <[String; 0]>::default(), "{}", board.target);
+
+        let whole = Image::read(&board.build());
+        let sources = whole.sources();
+        assert!(
+            !sources.is_empty() && !whole.panics().is_empty(),
+            "this test sees no panics: are there none?"
+        );
+        let runtime = sources.iter().filter(|source| source.contains("runtime/src"));
+        assert_eq!(runtime.count(), 0, "{}: {sources:#?}", board.folder);
+    }
+}
+
+#[test]
+fn instructions_are_counted() {
+    let (status, text) =
+        run(timeout().arg(root().join("tests/tools/count-instructions")).args(["--images", "3"]));
+    assert_eq!(status, Some(0), "{text}");
+    for core in ["cortex-m0", "cortex-m4"] {
+        let line = text.lines().find(|line| line.starts_with("nano") && line.contains(core));
+        let fields: Vec<&str> = line.unwrap_or_else(|| panic!("{text}")).split_whitespace().collect();
+        let [macs, mean, least, most] =
+            [2, 3, 4, 5].map(|field| fields[field].parse::<u64>().unwrap_or_else(|_| panic!("{text}")));
+        assert!(macs < mean && least <= mean && mean <= most && most < 100 * macs, "{text}");
+    }
+}
+
+impl Board {
+    /// Builds the board's program and returns where it is.
+    fn build(&self) -> PathBuf {
+        let (status, text) = run(&mut cargo(self.folder, "build"));
+        assert_eq!(status, Some(0), "{text}");
+        elf(self.target, &format!("tenfold-{}", self.folder))
+    }
+
+    /// Runs the board's program with an embedded file `what` changed.
+    fn run_with(&self, what: &str, file: &[u8], changed: &[u8]) -> (Option<i32>, String) {
+        assert_eq!(file.len(), changed.len());
+        let mut program = fs::read(self.build()).expect("the board's program");
+        let mut places = (0..program.len()).filter(|&start| program[start..].starts_with(file));
+        let (start, more) = (places.next().expect("the file is embedded"), places.next());
+        assert_eq!(more, None, "the file is embedded once");
+        program[start..start + file.len()].copy_from_slice(changed);
+
+        let path = root().join(format!("firmware/target/{}-with-other-{what}.elf", self.folder));
+        fs::write(&path, program).expect("the changed program");
+        let flags =
+            "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
+        run(timeout().args(["qemu-system-arm", "-machine", self.machine]).args(flags.split(' ')).arg(path))
+    }
+}
+
+/// What of an ELF file ends up in flash.
+struct Image(Vec<u8>);
+
+impl Image {
+    fn read(path: &Path) -> Self {
+        Self(fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    /// The functions that start a panic.
+    fn panics(&self) -> Vec<String> {
+        let file = object::File::parse(&*self.0).expect("an ELF file");
+        let names = file.symbols().filter_map(|symbol| symbol.name().ok().map(str::to_owned));
+        names.filter(|name| name.contains("panicking")).collect()
+    }
+
+    /// The source files that panics name as where they come from, some with text before the path.
+    fn sources(&self) -> Vec<String> {
+        let file = object::File::parse(&*self.0).expect("an ELF file");
+        let constants = file.section_by_name(".rodata").and_then(|section| section.data().ok());
+        let constants = String::from_utf8_lossy(constants.expect("constants"));
+        let (paths, _) = constants.rsplit_once(".rs").unwrap_or_default();
+        let path =
+            |text: &str| text.rsplit(|c: char| !c.is_ascii_graphic()).next().map(|path| format!("{path}.rs"));
+        paths.split(".rs").filter(|text| !text.is_empty()).filter_map(path).collect()
+    }
+}
+
+/// Runs a command to its end; its exit status and what it wrote to standard output, then to standard
+/// error.
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; 'tests/run --setup' installs what is missing"));
+    (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+}
+
+/// Ten minutes for the command whose words follow, and an end to all that it started.
+fn timeout() -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("600");
+    command
+}
+
+/// Cargo in a folder of `firmware/`, with a toolchain for the boards and nothing of this test's own
+/// environment that would change the build.
+fn cargo(folder: &str, subcommand: &str) -> Command {
+    let mut command = timeout();
+    command.arg(root().join("tests/tools/board-cargo")).args([
+        subcommand,
+        "--quiet",
+        "--locked",
+        "--release",
+    ]);
+    command.current_dir(root().join("firmware").join(folder));
+    for (name, _) in env::vars() {
+        if ["RUSTFLAGS", "TENFOLD_MODEL", "TENFOLD_IMAGES"].contains(&&*name) || name.starts_with("CARGO_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn elf(target: &str, program: &str) -> PathBuf {
+    root().join("firmware/target").join(target).join("release").join(program)
+}
+
+fn model_file(name: &str) -> Vec<u8> {
+    let path = root().join("models/nano").join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
+}
