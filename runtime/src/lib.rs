@@ -61,6 +61,7 @@ compile_error!("model files are little endian and read in place: big-endian targ
 
 pub mod arithmetic;
 pub mod format;
+pub mod ink;
 mod kernel;
 mod model;
 mod plan;
