@@ -149,8 +149,7 @@ impl Rectangle {
             let low = low.saturating_sub(spare);
             (low, high.min(end).saturating_sub(low).max(1))
         };
-        let (top, height) =
-            axis(self.top, self.height, grid.rows(), bounds.top, bounds.height, frame_height);
+        let (top, height) = axis(self.top, self.height, grid.rows(), bounds.top, bounds.height, frame_height);
         let (left, width) =
             axis(self.left, self.width, grid.columns(), bounds.left, bounds.width, frame_width);
         Rectangle { top, left, height, width }
@@ -185,7 +184,9 @@ fn find_ink(grid: &mut Grid) -> Result<Ink, InkError> {
     let mut digit = main;
     for part in Parts::new(inked.without(&main)) {
         let part_mass = part.mass(grid);
-        if part_mass * 24 >= mass && part.intersects(&close) || part_mass * 6 >= mass && part.intersects(&near) {
+        if part_mass * 24 >= mass && part.intersects(&close)
+            || part_mass * 6 >= mass && part.intersects(&near)
+        {
             digit = digit.with(&part);
         }
     }

@@ -78,8 +78,7 @@ impl Grid {
     pub(super) fn flatten(&mut self, known: Option<Polarity>) -> Result<Polarity, InkError> {
         let plane = Plane::through_border(self);
         let (darkest, lightest) = self.tails(&plane);
-        let polarity =
-            known.unwrap_or(if darkest > lightest { Polarity::Dark } else { Polarity::Light });
+        let polarity = known.unwrap_or(if darkest > lightest { Polarity::Dark } else { Polarity::Light });
         let (sign, span) = match polarity {
             Polarity::Dark => (-1, darkest),
             Polarity::Light => (1, lightest),
@@ -289,7 +288,8 @@ impl Levels {
 
     /// The threshold that separates the levels into two classes with the largest variance between them.
     fn otsu(&self) -> Option<u8> {
-        let total: u32 = self.histogram.iter().enumerate().map(|(level, bin)| level as u32 * u32::from(*bin)).sum();
+        let total: u32 =
+            self.histogram.iter().enumerate().map(|(level, bin)| level as u32 * u32::from(*bin)).sum();
         let (mut below, mut sum_below) = (0u32, 0u32);
         let mut best = None;
         let mut best_variance = 0u64;

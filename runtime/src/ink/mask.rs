@@ -55,7 +55,11 @@ impl Mask {
     /// Sum of the grid's values in the set.
     pub(super) fn mass(&self, grid: &Grid) -> u32 {
         let row_mass = |(bits, cells): (&u64, &[u8])| -> u32 {
-            cells.iter().enumerate().map(|(column, cell)| (bits >> column & 1) as u32 * u32::from(*cell)).sum()
+            cells
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| (bits >> column & 1) as u32 * u32::from(*cell))
+                .sum()
         };
         self.rows.iter().zip(grid.used()).map(row_mass).sum()
     }

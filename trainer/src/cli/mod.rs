@@ -4,6 +4,9 @@
 //! usage (clap's message). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
+mod evaluate;
+mod model;
+mod predict;
 mod verify;
 
 use std::ffi::OsString;
@@ -34,8 +37,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure how good a model file is on a data set.
+    Evaluate(evaluate::Args),
     /// Prove that the files of a model are one model: every layer, bit for bit.
     Verify(verify::VerifyArgs),
+    /// Recognise the digit in a picture.
+    Predict(predict::Args),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
@@ -75,7 +82,9 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report_error(&error);
+            if !error.is::<Reported>() {
+                report_error(&error);
+            }
             ExitCode::FAILURE
         }
     }
@@ -83,7 +92,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Verify(args) => verify::run(&args),
+        Command::Predict(args) => predict::run(args),
         Command::Completions(args) => {
             // `generate` panics when it cannot write; into memory it always can.
             let mut script = Vec::new();
@@ -109,8 +120,20 @@ fn requested_color(arguments: &[OsString]) -> ColorChoice {
     ColorChoice::Auto
 }
 
+/// A failure whose `error:` lines are printed already: only the exit code is left to set.
+#[derive(Debug)]
+struct Reported;
+
+impl std::fmt::Display for Reported {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("some of the work failed")
+    }
+}
+
+impl std::error::Error for Reported {}
+
 /// One line on standard error: `error: what: cause: cause`.
-pub(crate) fn report_error(error: &anyhow::Error) {
+fn report_error(error: &anyhow::Error) {
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}error:{style:#} {error:#}");
 }

@@ -3,11 +3,13 @@
 //! Everything here returns text, made for the [`Look`] of its destination, so that it can be
 //! tested and sent anywhere.
 
+mod bar;
 mod confusion;
 mod picture;
 mod progress;
 mod table;
 
+pub use bar::bar;
 pub use confusion::Confusion;
 pub use picture::picture;
 pub use progress::progress;

@@ -1,0 +1,304 @@
+//! The built binary, with good and bad input: exit codes, one `error:` line, machine-readable output.
+//!
+//! The model is a nearest-mean classifier, made here from the validation images: it needs no
+//! training, and its 82 % are enough to see that data, model and output belong together.
+
+mod common;
+
+use std::fs;
+
+use std::process::{Command, Output, Stdio};
+
+use common::{nearest_mean_model, test_digits};
+use image::{DynamicImage, GrayImage, ImageFormat, imageops};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn trainer(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).env_remove("NO_COLOR").output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs and expects exit code 1 and exactly one `error:` line, which it returns.
+fn failure(arguments: &[&str]) -> String {
+    let output = trainer(arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), 1, "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    lines[0].to_owned()
+}
+
+fn success(arguments: &[&str]) -> String {
+    let output = trainer(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// A directory with `means.postcard`.
+fn workplace() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("means.postcard"), nearest_mean_model()).unwrap();
+    directory
+}
+
+fn path(directory: &TempDir, name: &str) -> String {
+    directory.path().join(name).to_str().unwrap().to_owned()
+}
+
+/// A test digit as a drawing of 168x168, dark on light.
+fn drawing(pixels: &[u8]) -> GrayImage {
+    let inverted = pixels.iter().map(|pixel| 255 - pixel).collect();
+    let small = GrayImage::from_raw(28, 28, inverted).unwrap();
+    imageops::resize(&small, 168, 168, imageops::FilterType::Nearest)
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["evaluate"],
+        &["evaluate", "x.postcard", "--limit", "0"],
+        &["evaluate", "x.postcard", "--limit", "many"],
+        &["evaluate", "x.postcard", "--set", "all"],
+        &["predict"],
+        &["--color", "purple", "predict", "x.png"],
+        &["completions", "cmd"],
+    ] {
+        let output = trainer(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!stderr(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_teaches() {
+    assert!(success(&["--help"]).contains("Exit codes"));
+    assert!(success(&["--version"]).starts_with("trainer "));
+    for command in ["evaluate", "predict", "verify", "completions"] {
+        let help = success(&[command, "--help"]);
+        assert!(help.contains("Example") && help.contains(&format!("trainer {command}")), "{help}");
+        assert!(!help.contains('\x1b'), "no colours into a pipe");
+    }
+    assert!(success(&["--color", "always", "predict", "--help"]).contains('\x1b'));
+    let error = trainer(&["--color=always", "evaluate", "/absent.postcard"]);
+    assert!(stderr(&error).contains("\x1b["));
+}
+
+#[test]
+fn completions_are_printed_and_a_closed_pipe_is_no_panic() {
+    assert!(success(&["completions", "bash"]).contains("evaluate"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn evaluate_prints_figures() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let text = success(&["evaluate", &model]);
+    assert!(text.contains("MNIST, test, 10,000 images") && text.contains("accuracy"), "{text}");
+    assert!(text.contains("recall") && !text.contains('\x1b'), "{text}");
+
+    let logits = path(&directory, "logits.csv");
+    let text = success(&["evaluate", &model, "--limit", "500", "--json", "--logits", &logits]);
+    let result: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(result["images"], 500);
+    assert_eq!(result["integer"], true);
+    let accuracy = result["accuracy"].as_f64().unwrap();
+    assert!((0.7..0.95).contains(&accuracy), "{accuracy}");
+
+    // The table says the same as the figures.
+    let mut reader = csv::Reader::from_path(&logits).unwrap();
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(header[..4], ["index", "label", "prediction", "l0"]);
+    let rows: Vec<Vec<i64>> = reader
+        .records()
+        .map(|row| row.unwrap().iter().map(|field| field.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows.len(), 500);
+    assert!(rows.iter().enumerate().all(|(index, row)| row[0] == index as i64 && row.len() == 13));
+    assert!(rows.iter().all(|row| row[3 + row[2] as usize] == *row[3..].iter().max().unwrap()));
+    let correct = rows.iter().filter(|row| row[1] == row[2]).count();
+    assert_eq!(result["correct"], correct);
+    let names: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");
+}
+
+#[test]
+fn evaluate_names_what_is_wrong() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let write = |name: &str, bytes: &[u8]| {
+        let file = path(&directory, name);
+        fs::write(&file, bytes).unwrap();
+        file
+    };
+    assert!(failure(&["evaluate", "/absent/model.postcard"]).contains("/absent/model.postcard"));
+    let text = write("text.txt", b"no model");
+    assert!(failure(&["evaluate", &text]).contains("text.txt"));
+    let whole = fs::read(&model).unwrap();
+    let short = write("short.postcard", &whole[..whole.len() - 1]);
+    assert!(failure(&["evaluate", &short]).contains("short.postcard"));
+    let onnx = write("broken.onnx", b"\x08\x07garbage");
+    assert!(failure(&["evaluate", &onnx]).contains("broken.onnx"));
+    assert!(failure(&["evaluate", &path(&directory, "")]).contains("missing"));
+
+    assert!(failure(&["evaluate", &model, "--data", "/absent"]).contains("/absent: expected a directory"));
+    let empty = TempDir::new().unwrap();
+    let empty_path = empty.path().to_str().unwrap();
+    assert!(failure(&["evaluate", &model, "--data", empty_path]).contains("t10k-images-idx3-ubyte"));
+    fs::write(empty.path().join("t10k-images-idx3-ubyte"), b"garbage").unwrap();
+    assert!(failure(&["evaluate", &model, "--data", empty_path]).contains("magic: expected 0x00000803"));
+    // A whole set of the wrong size.
+    let images = [&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2][..], &[0; 4]].concat();
+    fs::write(empty.path().join("t10k-images-idx3-ubyte"), images).unwrap();
+    fs::write(empty.path().join("t10k-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 1, 5]).unwrap();
+    let line = failure(&["evaluate", &model, "--data", empty_path]);
+    assert!(line.contains("image size: expected 28x28") && line.contains("found 2x2"), "{line}");
+
+    let nowhere = path(&directory, "absent/logits.csv");
+    assert!(failure(&["evaluate", &model, "--logits", &nowhere]).contains("logits.csv: cannot write"));
+}
+
+#[test]
+fn predict_reads_every_kind_of_picture() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let [(label, pixels), ..] = test_digits();
+    let drawing = drawing(&pixels);
+    let (width, height) = drawing.dimensions();
+    let whole = DynamicImage::from(drawing.clone());
+    let mut files = Vec::new();
+    let mut save = |name: &str, picture: &DynamicImage| {
+        let file = path(&directory, name);
+        picture.save(&file).unwrap();
+        files.push(file);
+    };
+    save("grey.png", &whole);
+    save("deep.png", &whole.to_luma16().into());
+    save("colour.png", &whole.to_rgb8().into());
+    save("photo.jpg", &whole.to_rgb8().into());
+    save("light-on-dark.png", &{
+        let mut inverted = whole.clone();
+        inverted.invert();
+        inverted
+    });
+    // Black ink on nothing.
+    let transparent = image::RgbaImage::from_fn(width, height, |x, y| {
+        image::Rgba([0, 0, 0, 255 - drawing.get_pixel(x, y).0[0]])
+    });
+    save("transparent.png", &transparent.into());
+    // Lying on its side, with the EXIF note (orientation 6) that says so.
+    let mut turned = Vec::new();
+    whole.rotate270().write_to(&mut std::io::Cursor::new(&mut turned), ImageFormat::Jpeg).unwrap();
+    let exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let mut segment = vec![0xff, 0xe1];
+    segment.extend_from_slice(&(exif.len() as u16 + 2).to_be_bytes());
+    segment.extend_from_slice(exif);
+    turned.splice(2..2, segment);
+    files.push(path(&directory, "turned.jpg"));
+    fs::write(files.last().unwrap(), turned).unwrap();
+    // The name does not decide.
+    files.push(path(&directory, "no-extension"));
+    fs::copy(&files[0], files.last().unwrap()).unwrap();
+
+    let mut arguments = vec!["predict", "--json", "--model", &model];
+    arguments.extend(files.iter().map(String::as_str));
+    let text = success(&arguments);
+    let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), files.len());
+    for (result, file) in results.iter().zip(&files) {
+        assert_eq!(result["file"], **file);
+        assert_eq!(result["digit"], label, "{file}");
+        let probabilities: Vec<f64> = serde_json::from_value(result["probabilities"].clone()).unwrap();
+        assert_eq!(probabilities.len(), 10);
+        assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+
+    let text = success(&["predict", "--model", &model, &files[0]]);
+    assert!(text.contains(&format!("digit {label}")) && text.contains('%'), "{text}");
+    assert!(!text.contains('\x1b'), "{text}");
+    let text = success(&["predict", "--color", "always", "--model", &model, &files[0]]);
+    assert!(text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn predict_reports_each_bad_picture_and_goes_on() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let good = path(&directory, "good.png");
+    drawing(&test_digits()[0].1).save(&good).unwrap();
+    let whole = fs::read(&good).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let file = path(&directory, name);
+        fs::write(&file, bytes).unwrap();
+        file
+    };
+    let blank = path(&directory, "blank.png");
+    GrayImage::from_pixel(50, 50, image::Luma([230])).save(&blank).unwrap();
+    let bad = [
+        ("/absent.png".to_owned(), "cannot open"),
+        (path(&directory, ""), "expected a PNG or JPEG file"),
+        (write("empty.png", b""), "expected a PNG or JPEG picture"),
+        (write("text.png", b"hello"), "expected a PNG or JPEG picture"),
+        (write("animation.gif", b"GIF89a\x01\0\x01\0\0\0\0;"), "convert it first"),
+        (write("truncated.png", &whole[..whole.len() / 2]), "cannot decode"),
+        (write("header.png", &whole[..20]), "cannot decode"),
+        (write("bomb.png", &png_header(60_000, 60_000)), "cannot decode"),
+        (write("memory.png", &png_header(16_000, 16_000)), "cannot decode"),
+        (blank, "no ink found"),
+    ];
+    for (file, reason) in &bad {
+        let line = failure(&["predict", "--model", &model, file]);
+        assert!(line.starts_with(&format!("error: {file}: ")) && line.contains(reason), "{line}");
+    }
+
+    let mut arguments = vec!["predict", "--json", "--model", &model];
+    arguments.extend(bad.iter().map(|(file, _)| file.as_str()));
+    arguments.push(&good);
+    let output = trainer(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output).lines().count(), 1, "the good one is done");
+    assert_eq!(stderr(&output).lines().filter(|line| line.starts_with("error: ")).count(), bad.len());
+}
+
+#[test]
+fn verify_names_a_missing_directory() {
+    assert!(failure(&["verify", "/absent"]).contains("/absent"));
+    let directory = workplace();
+    assert!(failure(&["verify", &path(&directory, "")]).contains("means.onnx is missing"));
+}
+
+/// The beginning of a PNG with 16-bit RGBA pixels of that size, as a decompression bomb would have.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend_from_slice(&width.to_be_bytes());
+    chunk.extend_from_slice(&height.to_be_bytes());
+    chunk.extend_from_slice(&[16, 6, 0, 0, 0]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&chunk);
+    let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    file.extend_from_slice(&chunk);
+    file.extend_from_slice(&crc.sum().to_be_bytes());
+    // An IDAT chunk that begins well.
+    file.extend_from_slice(b"\0\0\x10\0IDAT\x78\x9c\xed\xc1\x01\x01\0\0\0");
+    file
+}

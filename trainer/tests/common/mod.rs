@@ -1,0 +1,50 @@
+//! What the tests of the trainer share. Each of them uses a part of it.
+#![allow(dead_code, reason = "every test binary compiles this file, and uses only some of it")]
+
+use tenfold_runtime::format::{LayerSpec, ModelSpec, Output, Parameters, encode};
+use tenfold_trainer::data::{self, Dataset, Part};
+
+/// One of the repository's data sets.
+pub fn mnist(part: Part) -> Dataset {
+    data::load(&data::default_directory().unwrap(), part).unwrap()
+}
+
+/// The first test digits, with their labels.
+pub fn test_digits() -> [(u8, Vec<u8>); 4] {
+    let test = mnist(Part::Test);
+    std::array::from_fn(|index| (test.labels[index], test.image(index).to_vec()))
+}
+
+/// The bytes of a model of one dense layer whose largest logit is that of the class whose mean
+/// picture is nearest: `|x - m|^2` is least where `m.x - m.m/2` is largest.
+pub fn nearest_mean_model() -> Vec<u8> {
+    let validation = mnist(Part::Validation);
+    let area = validation.height * validation.width;
+    let mut sums = vec![0u64; 10 * area];
+    let mut counts = [0u64; 10];
+    for (index, label) in validation.labels.iter().enumerate() {
+        let label = usize::from(*label);
+        counts[label] += 1;
+        for (sum, pixel) in sums[label * area..].iter_mut().zip(validation.image(index)) {
+            *sum += u64::from(*pixel);
+        }
+    }
+    // Half the mean fits a weight.
+    let weights: Vec<i8> = sums
+        .chunks(area)
+        .zip(counts)
+        .flat_map(|(sums, count)| sums.iter().map(move |sum| (sum / (2 * count)) as i8))
+        .collect();
+    let bias = weights
+        .chunks(area)
+        .map(|mean| -mean.iter().map(|half| i32::from(*half) * i32::from(*half)).sum::<i32>())
+        .collect();
+    let parameters = Parameters { weight_bits: 8, weights, bias, shifts: Vec::new(), output: Output::Logits };
+    encode(&ModelSpec {
+        name: "means".to_owned(),
+        input: [28, 28, 1],
+        logit_exponent: 16,
+        layers: vec![LayerSpec::Dense { parameters }],
+    })
+    .unwrap()
+}
