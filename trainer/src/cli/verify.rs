@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::data::{self, Part};
 use crate::engine::Engine;
 use crate::report::Look;
-use crate::verify::{ModelFiles, verify};
+use crate::verify::{DEFAULT_TOLERANCE_POINTS, ModelFiles, verify};
 
 /// Options of `trainer verify`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct VerifyArgs {
     limit: Option<u64>,
 
     /// Points of accuracy that quantization may lose.
-    #[arg(long, value_name = "POINTS", default_value_t = 0.3)]
+    #[arg(long, value_name = "POINTS", default_value_t = DEFAULT_TOLERANCE_POINTS)]
     tolerance_points: f64,
 
     /// Print the report as one JSON object.

@@ -18,7 +18,6 @@ pub(super) struct Card<'a> {
     pub(super) exported: &'a Exported,
     pub(super) report: &'a Report,
     pub(super) provenance: &'a Provenance,
-    pub(super) command: &'a str,
 }
 
 impl Card<'_> {
@@ -45,9 +44,10 @@ impl Card<'_> {
                 attribution(&provenance.dataset)
             ),
             format!(
-                "## Recipe\n\nTenfold {}:\n\n```console\n{}\n```\n\nwith this configuration:\n\n```toml\n{}\n```",
+                "## Recipe\n\nTenfold {}, beside this card:\n\n```console\n$ cargo run --release -- train config.toml{}\n```\n\n\
+                 where `config.toml` says:\n\n```toml\n{}\n```",
                 provenance.tenfold_version,
-                self.command,
+                if is_mnist(&provenance.dataset) { "" } else { " --data DIR" },
                 provenance.config_toml.trim_end()
             ),
             "## Licence\n\nWeights: MIT OR Apache-2.0, at your choice.".to_owned(),
@@ -201,12 +201,17 @@ fn describe_window(f: &mut fmt::Formatter<'_>, window: &Window, usual_stride: [u
 }
 
 fn attribution(dataset: &str) -> &'static str {
-    if dataset.starts_with("MNIST") {
+    if is_mnist(dataset) {
         "\n\nMNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, from data of NIST; licensed under \
          [CC BY-SA 3.0](https://creativecommons.org/licenses/by-sa/3.0/)."
     } else {
         ""
     }
+}
+
+/// Whether it is the data set that the repository carries; `Dataset::source` says so.
+fn is_mnist(dataset: &str) -> bool {
+    dataset == "MNIST"
 }
 
 fn bytes(count: usize) -> String {

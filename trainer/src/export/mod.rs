@@ -110,8 +110,6 @@ pub struct Release<'a> {
     pub quantized: &'a QuantizedNetwork,
     /// Where it comes from.
     pub provenance: &'a Provenance,
-    /// The command that trained it, for the card.
-    pub command: &'a str,
 }
 
 /// What [`release`] wrote and found.
@@ -136,7 +134,7 @@ pub fn release(
     test: &Dataset,
     show_progress: bool,
 ) -> Result<Released> {
-    let Release { float, quantized, provenance, command } = *model;
+    let Release { float, quantized, provenance } = *model;
     let exported = write_all(directory, float, quantized, provenance, options)?;
     let report = verify(directory, test, show_progress)?;
     let golden = directory.join(format!("{}.golden.postcard", quantized.name));
@@ -146,7 +144,7 @@ pub fn release(
         write_whole(&configuration, provenance.config_toml.as_bytes())?;
     }
     let card = directory.join("CARD.md");
-    let text = card::Card { network: quantized, exported: &exported, report: &report, provenance, command };
+    let text = card::Card { network: quantized, exported: &exported, report: &report, provenance };
     write_whole(&card, text.render()?.as_bytes())?;
     Ok(Released { exported, golden, card, report })
 }

@@ -88,12 +88,7 @@ fn release_writes_everything_that_belongs_to_a_model() {
         dataset: "MNIST".to_owned(),
         tenfold_version: "0.1.0".to_owned(),
     };
-    let model = Release {
-        float: &float,
-        quantized: &network,
-        provenance: &provenance,
-        command: "trainer train sample",
-    };
+    let model = Release { float: &float, quantized: &network, provenance: &provenance };
     let directory = tempfile::tempdir().unwrap();
     let options = ExportOptions::default();
     let released = release(directory.path(), &model, &options, &test, false).unwrap();
@@ -110,7 +105,7 @@ fn release_writes_everything_that_belongs_to_a_model() {
     }
     let card = fs::read_to_string(&released.card).unwrap();
     for expected in
-        ["CC BY-SA 3.0", "MIT OR Apache-2.0", "trainer train sample", "seed 11", "20 of 20 logits equal"]
+        ["CC BY-SA 3.0", "MIT OR Apache-2.0", "-- train config.toml\n", "seed 11", "20 of 20 logits equal"]
     {
         assert!(card.contains(expected), "{expected}:\n{card}");
     }

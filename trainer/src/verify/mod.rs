@@ -26,6 +26,9 @@ use crate::engine::runtime::RuntimeModel;
 use crate::engine::{BATCH, run_batches};
 use crate::report::progress;
 
+/// Points of accuracy that quantization may lose, where the user says nothing else.
+pub const DEFAULT_TOLERANCE_POINTS: f64 = 0.3;
+
 /// The three files of a model in its directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
