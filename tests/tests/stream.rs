@@ -45,6 +45,45 @@ fn known_networks_agree_with_the_oracle() {
     }
 }
 
+/// Short rows and images end in black, long ones are cut; as the documentation of `push_row` has it.
+#[test]
+fn rows_and_images_of_the_wrong_size_are_completed_or_cut() {
+    let spec = networks::lenet5();
+    let file = Buffer::aligned(&format::encode(&spec).expect("a well-formed network"));
+    let model = Model::load(file.bytes()).expect("a well-formed file");
+    let mut scratch = Buffer::aligned(&vec![0xa5; model.scratch_bytes()]);
+    let mut recognizer = Recognizer::new(&model, scratch.bytes_mut()).expect("scratch of the asked size");
+    let image = Random::new(9).bytes(28 * 28);
+    // Leaves something in the rings that must not show.
+    recognizer.recognize(&[255; 28 * 28]);
+
+    for length in [0, 1, 27, 28, 29, 400, 28 * 28 - 1, 28 * 28, 28 * 28 + 1, 2000] {
+        let given: Vec<u8> = image.iter().copied().cycle().take(length).collect();
+        let mut padded = given.clone();
+        padded.resize(28 * 28, 0);
+        let name = format!("an image of {length} bytes");
+        check_prediction(&recognizer.recognize(&given), &reference::run(&spec, &padded), &name);
+    }
+    for length in [0, 1, 27, 29, 100] {
+        let rows = |row: &[u8]| [row, &[7; 100]].concat()[..length].to_vec();
+        let mut prediction = None;
+        for row in image.chunks(28) {
+            assert_eq!(prediction, None);
+            prediction = recognizer.push_row(&rows(row));
+        }
+        let whole: Vec<u8> = image
+            .chunks(28)
+            .flat_map(|row| {
+                let mut row = rows(row);
+                row.resize(28, 0);
+                row
+            })
+            .collect();
+        let prediction = prediction.expect("a prediction after 28 rows");
+        check_prediction(&prediction, &reference::run(&spec, &whole), &format!("rows of {length} bytes"));
+    }
+}
+
 fn check_seed(seed: u64) {
     check(&generate::network(seed), seed, &format!("seed {seed}"));
 }
