@@ -1,0 +1,18 @@
+//! Writes a network of a known shape with random weights, to measure speed and memory with before
+//! anything has been trained: `cargo run -p tenfold-tests --example random_model -- keras-cnn FILE`.
+
+use tenfold_tests::networks;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(name), Some(path)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: random_model nano|keras-cnn|lenet5 FILE".into());
+    };
+    let spec = match name.as_str() {
+        "nano" => networks::nano(),
+        "keras-cnn" => networks::keras_cnn(),
+        "lenet5" => networks::lenet5(),
+        _ => return Err(format!("no network {name:?}").into()),
+    };
+    Ok(std::fs::write(path, tenfold_runtime::format::encode(&spec)?)?)
+}
