@@ -13,10 +13,16 @@
 #![warn(missing_docs, unreachable_pub)]
 #![warn(rustdoc::broken_intra_doc_links)]
 
+pub mod augment;
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod engine;
 pub mod export;
 pub mod model;
+pub mod network;
+pub mod preset;
+pub mod quantize;
 pub mod report;
+pub mod train;
 pub mod verify;

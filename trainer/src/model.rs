@@ -12,8 +12,10 @@
 //! dense and yields the logits. Tensors are described in PyTorch order (channels first); the
 //! postcard exporter turns them into the runtime's order (channels last).
 
+use serde::{Deserialize, Serialize};
+
 /// Height, width and channels of a feature map. A vector of `n` values is `1 x 1 x n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Rows.
     pub height: usize,
@@ -36,7 +38,7 @@ impl Shape {
 }
 
 /// How a window walks over a feature map; shared by convolutions and pools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Height and width of the window.
     pub kernel: [usize; 2],
@@ -48,7 +50,7 @@ pub struct Window {
 }
 
 /// What a layer computes, before its activation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Operation {
     /// 2-D convolution (cross-correlation). `groups == input.channels` is depthwise.
     /// Weights are `[output channel][input channel / groups][kernel row][kernel column]`.
@@ -72,7 +74,7 @@ pub enum Operation {
 }
 
 /// What is applied to the sum of products. Pools use [`Activation::Identity`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
     /// Nothing; the output is signed.
     Identity,
@@ -85,7 +87,7 @@ pub enum Activation {
 }
 
 /// One layer with `f32` parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FloatLayer {
     /// Unique, readable name, for example `conv1`, `dense2`, `pool3`.
     pub name: String,
@@ -104,7 +106,7 @@ pub struct FloatLayer {
 }
 
 /// A network after batch-norm folding and fusion. The input pixel `p` (0..=255) enters as `p / 256`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FloatNetwork {
     /// Name of the model.
     pub name: String,
@@ -115,7 +117,7 @@ pub struct FloatNetwork {
 }
 
 /// How the integers of a tensor are read: value = `q * 2^-exponent`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoding {
     /// Binary exponent; may be negative.
     pub exponent: i32,
@@ -124,7 +126,7 @@ pub struct Encoding {
 }
 
 /// One layer in integers. See `docs/ARITHMETIC.md` for what it computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QuantizedLayer {
     /// As in the [`FloatLayer`].
     pub name: String,
@@ -175,7 +177,7 @@ impl QuantizedLayer {
 }
 
 /// A network in integers, ready for export. The input is `u8` at exponent 8.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QuantizedNetwork {
     /// Name of the model.
     pub name: String,

@@ -1,0 +1,18 @@
+//! The network that is trained: shapes and steps settled first, then a burn module built from them.
+//!
+//! ```text
+//! layers of the configuration --plan--> Plan --Structure--> Network (burn module, float or integers)
+//!                                                              |
+//!                                                  fold --> FloatNetwork
+//! ```
+
+mod fold;
+pub(crate) mod module;
+mod plan;
+mod structure;
+
+pub use fold::fold;
+pub(crate) use module::update_statistics;
+pub use module::{Mode, Network};
+pub use plan::{Plan, Step, plan};
+pub use structure::{Placed, Structure, Values};

@@ -1,0 +1,489 @@
+//! From a list of layers to the steps that the runtime knows, with every shape settled.
+//!
+//! ```text
+//! conv batch_norm relu max_pool conv relu flatten dense        the layers of the configuration
+//! \_________ step 1 ________/   \ step 2 /        \step 3/     one step of the runtime each
+//! ```
+//!
+//! All mistakes of a configuration's network are found here, before any data is read.
+
+use anyhow::{Context, Result, bail, ensure};
+use tenfold_runtime::format::{MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_LAYERS, MAX_ROW, MAX_SIDE};
+
+use crate::config::{Config, Layer, Padding, Pair, check_bits};
+use crate::model::{Activation, Operation, Shape, Window};
+
+/// A network whose shapes fit, in steps of the runtime.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name of the model.
+    pub name: String,
+    /// Shape of the input image.
+    pub input: Shape,
+    /// Steps, first to last; the last is dense and yields the logits.
+    pub steps: Vec<Step>,
+}
+
+/// One step of the runtime, made from one or more layers.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Unique name: the kind and the number of the step.
+    pub name: String,
+    /// What it computes. An average over an area that is no power of two is an
+    /// [`Operation::Convolution`] with [`Step::average`] set.
+    pub operation: Operation,
+    /// What follows the sum.
+    pub activation: Activation,
+    /// Shape of the input (for a dense layer: before flattening).
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Whether the sum is normalized per batch while training.
+    pub batch_norm: bool,
+    /// Share of the output that is zeroed while training.
+    pub dropout: f64,
+    /// Whether this is an average-pool in the form of a depthwise convolution: its weights are
+    /// `1 / area`, and float training leaves them alone.
+    pub average: bool,
+    /// Bits a weight.
+    pub bits: u8,
+}
+
+impl Step {
+    /// Number of weights: 0 for a pool.
+    pub fn weights(&self) -> usize {
+        match &self.operation {
+            Operation::Convolution { window, groups, .. } => {
+                let [height, width] = window.kernel;
+                self.channels() * (self.input.channels / groups) * height * width
+            }
+            Operation::Dense => self.channels() * self.input.len(),
+            Operation::MaxPool(_) | Operation::AveragePool(_) => 0,
+        }
+    }
+
+    /// Number of output channels.
+    pub fn channels(&self) -> usize {
+        self.output.channels
+    }
+
+    /// Number of products that make one output value, before pooling.
+    pub fn fan_in(&self) -> usize {
+        self.weights() / self.channels().max(1)
+    }
+}
+
+impl Plan {
+    /// Number of parameters after batch norm has been folded: weights and biases.
+    pub fn parameters(&self) -> usize {
+        let of = |step: &Step| match step.weights() {
+            0 => 0,
+            weights => weights + step.channels(),
+        };
+        self.steps.iter().map(of).sum()
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.steps.last().map_or(0, Step::channels)
+    }
+}
+
+/// Settles shapes and fuses layers; the error names the layer by its place, kind and shapes.
+pub fn plan(config: &Config) -> Result<Plan> {
+    let [height, width, channels] = config.input;
+    let input = Shape { height, width, channels };
+    check_shape(input).context("input")?;
+    let mut builder =
+        Builder { steps: Vec::new(), shape: input, flat: false, bits: config.quantization.bits };
+    ensure!(!config.layers.is_empty(), "layers: expected at least a flatten and a dense layer");
+    for (index, layer) in config.layers.iter().enumerate() {
+        let previous = index.checked_sub(1).and_then(|i| config.layers.get(i));
+        builder.add(layer, previous).with_context(|| {
+            format!("layer {} ({}), input {}", index + 1, layer.kind(), builder.describe())
+        })?;
+    }
+    let Builder { mut steps, .. } = builder;
+    let Some(last) = steps.last_mut() else {
+        bail!("layers: none of them computes anything; the last must be dense");
+    };
+    let fits = last.operation == Operation::Dense
+        && last.activation == Activation::Identity
+        && !last.batch_norm
+        && matches!(config.layers.last(), Some(Layer::Dense { .. }));
+    let kind = config.layers.last().map_or("", Layer::kind);
+    ensure!(
+        fits,
+        "layer {} ({kind}): the last layer must be dense, with nothing after it: its outputs are the logits",
+        config.layers.len()
+    );
+    last.activation = Activation::Logits;
+    ensure!(
+        (2..=MAX_CLASSES).contains(&last.output.channels),
+        "layer {} (dense): units = {}: expected 2 to {MAX_CLASSES} classes",
+        config.layers.len(),
+        last.output.channels
+    );
+    ensure!(
+        steps.len() <= MAX_LAYERS,
+        "layers: they make {} steps of the runtime, which has room for {MAX_LAYERS} \
+         (a convolution with its batch norm, activation and max-pool is one step)",
+        steps.len()
+    );
+    Ok(Plan { name: config.name.clone(), input, steps })
+}
+
+struct Builder {
+    steps: Vec<Step>,
+    shape: Shape,
+    flat: bool,
+    bits: u8,
+}
+
+impl Builder {
+    fn describe(&self) -> String {
+        let Shape { height, width, channels } = self.shape;
+        if self.flat {
+            format!("{} values", self.shape.len())
+        } else {
+            format!("{height}x{width}x{channels}")
+        }
+    }
+
+    fn add(&mut self, layer: &Layer, previous: Option<&Layer>) -> Result<()> {
+        match layer {
+            Layer::Conv { filters, kernel, stride, padding, groups, bits } => {
+                self.needs_map()?;
+                ensure!(*filters > 0, "filters = 0: expected at least 1");
+                ensure!(*groups > 0, "groups = 0: expected at least 1");
+                let channels = self.shape.channels;
+                ensure!(
+                    channels.is_multiple_of(*groups) && filters.is_multiple_of(*groups),
+                    "groups = {groups}: expected a divisor of both the {channels} input channels and the {filters} filters"
+                );
+                let window = self.window(*kernel, *stride, *padding)?;
+                let output = Shape { channels: *filters, ..sweep(self.shape, &window)? };
+                let operation = Operation::Convolution { window, groups: *groups, pool: None };
+                self.push("conv", operation, output, *bits)
+            }
+            Layer::Dense { units, bits } => {
+                ensure!(self.flat, "expected a flatten (or global_average_pool) layer before it");
+                ensure!(*units > 0, "units = 0: expected at least 1");
+                let output = Shape { height: 1, width: 1, channels: *units };
+                self.push("dense", Operation::Dense, output, *bits)
+            }
+            Layer::BatchNorm {} => {
+                ensure!(
+                    matches!(previous, Some(Layer::Conv { .. } | Layer::Dense { .. })),
+                    "batch norm must directly follow a conv or a dense layer, into which it is folded"
+                );
+                if let Some(step) = self.steps.last_mut() {
+                    step.batch_norm = true;
+                }
+                Ok(())
+            }
+            Layer::Relu {} => self.activate(Activation::Relu),
+            Layer::Tanh {} => self.activate(Activation::Tanh),
+            Layer::MaxPool { size, stride, padding } => {
+                self.needs_map()?;
+                let window = self.window(*size, stride.unwrap_or(*size), *padding)?;
+                self.max_pool(window)
+            }
+            Layer::AveragePool { size, stride } => {
+                self.needs_map()?;
+                let window = self.window(*size, stride.unwrap_or(*size), Padding::Valid)?;
+                self.average_pool(window)
+            }
+            Layer::GlobalAveragePool {} => {
+                self.needs_map()?;
+                let size = [self.shape.height, self.shape.width];
+                let window = self.window(Pair(size), Pair([1, 1]), Padding::Valid)?;
+                self.average_pool(window)?;
+                self.flat = true;
+                Ok(())
+            }
+            Layer::Flatten {} => {
+                self.flat = true;
+                Ok(())
+            }
+            Layer::Dropout { rate } => {
+                ensure!((0.0..1.0).contains(rate), "rate = {rate}: expected 0 <= rate < 1");
+                let Some(step) = self.steps.last_mut() else {
+                    bail!("dropout of the input image is not supported; put it after a layer");
+                };
+                // Two in a row keep what both keep.
+                step.dropout = 1.0 - (1.0 - step.dropout) * (1.0 - rate);
+                Ok(())
+            }
+        }
+    }
+
+    fn needs_map(&self) -> Result<()> {
+        ensure!(!self.flat, "expected rows and columns, but the values have been flattened");
+        Ok(())
+    }
+
+    fn window(&self, kernel: Pair, stride: Pair, padding: Padding) -> Result<Window> {
+        let (Pair(kernel), Pair(stride)) = (kernel, stride);
+        let most = usize::from(MAX_KERNEL);
+        for (key, sides) in [("window", kernel), ("stride", stride)] {
+            ensure!(
+                sides.iter().all(|side| (1..=most).contains(side)),
+                "{key} = {}x{}: expected 1 to {most} on each side",
+                sides[0],
+                sides[1]
+            );
+        }
+        let padding = match padding {
+            Padding::Valid => [0; 4],
+            Padding::Explicit(sides) => sides,
+            Padding::Same => {
+                let size = [self.shape.height, self.shape.width];
+                let [top, bottom] = same(size[0], kernel[0], stride[0]);
+                let [left, right] = same(size[1], kernel[1], stride[1]);
+                [top, left, bottom, right]
+            }
+        };
+        let [top, left, bottom, right] = padding;
+        ensure!(
+            top.max(bottom) < kernel[0] && left.max(right) < kernel[1],
+            "padding = [{top}, {left}, {bottom}, {right}] (top, left, bottom, right): \
+             expected less than the window, {}x{}, on each side",
+            kernel[0],
+            kernel[1]
+        );
+        Ok(Window { kernel, stride, padding })
+    }
+
+    fn push(
+        &mut self,
+        kind: &str,
+        operation: Operation,
+        output: Shape,
+        bits: Option<u8>,
+    ) -> Result<()> {
+        check_shape(output).context("output")?;
+        let bits = bits.unwrap_or(self.bits);
+        check_bits("bits", bits)?;
+        self.steps.push(Step {
+            name: format!("{kind}{}", self.steps.len() + 1),
+            operation,
+            activation: Activation::Identity,
+            input: self.shape,
+            output,
+            batch_norm: false,
+            dropout: 0.0,
+            average: false,
+            bits,
+        });
+        self.shape = output;
+        Ok(())
+    }
+
+    fn activate(&mut self, activation: Activation) -> Result<()> {
+        // A maximum commutes with a rising function, so the activation moves in front of pools.
+        let step = self
+            .steps
+            .iter_mut()
+            .rev()
+            .find(|step| !matches!(step.operation, Operation::MaxPool(_)));
+        let Some(step) = step else {
+            bail!("an activation must follow a conv or a dense layer");
+        };
+        if step.activation == activation && activation == Activation::Relu {
+            return Ok(());
+        }
+        ensure!(
+            step.activation == Activation::Identity,
+            "there is already an activation since {}; expected at most one",
+            step.name
+        );
+        if let Operation::AveragePool(window) = step.operation {
+            step.become_depthwise(window);
+        }
+        step.activation = activation;
+        Ok(())
+    }
+
+    fn max_pool(&mut self, window: Window) -> Result<()> {
+        let output = sweep(self.shape, &window)?;
+        let unpadded = window.padding == [0; 4];
+        if let Some(step) = self.steps.last_mut()
+            && let Operation::Convolution { pool: pool @ None, .. } = &mut step.operation
+            && unpadded
+        {
+            *pool = Some(window);
+            step.output = output;
+            self.shape = output;
+            return Ok(());
+        }
+        self.push("pool", Operation::MaxPool(window), output, None)
+    }
+
+    fn average_pool(&mut self, window: Window) -> Result<()> {
+        let output = sweep(self.shape, &window)?;
+        let area = window.kernel[0] * window.kernel[1];
+        self.push("average", Operation::AveragePool(window), output, Some(8))?;
+        if let Some(step) = self.steps.last_mut()
+            && !area.is_power_of_two()
+        {
+            step.become_depthwise(window);
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn become_depthwise(&mut self, window: Window) {
+        self.operation =
+            Operation::Convolution { window, groups: self.input.channels, pool: None };
+        self.average = true;
+    }
+}
+
+/// Padding before and after that makes the output `ceil(size / stride)` long.
+fn same(size: usize, kernel: usize, stride: usize) -> [usize; 2] {
+    let covered = (size.div_ceil(stride) - 1) * stride + kernel;
+    let total = covered.saturating_sub(size);
+    [total / 2, total - total / 2]
+}
+
+/// The shape that a window leaves.
+fn sweep(input: Shape, window: &Window) -> Result<Shape> {
+    let [top, left, bottom, right] = window.padding;
+    let height = input.height + top + bottom;
+    let width = input.width + left + right;
+    let [kernel_height, kernel_width] = window.kernel;
+    ensure!(
+        kernel_height <= height && kernel_width <= width,
+        "window {kernel_height}x{kernel_width}: expected at most the padded input, {height}x{width}"
+    );
+    ensure!(
+        width * input.channels <= MAX_ROW,
+        "a padded row of {width}x{} values: expected at most {MAX_ROW}",
+        input.channels
+    );
+    Ok(Shape {
+        height: (height - kernel_height) / window.stride[0] + 1,
+        width: (width - kernel_width) / window.stride[1] + 1,
+        channels: input.channels,
+    })
+}
+
+fn check_shape(shape: Shape) -> Result<()> {
+    let Shape { height, width, channels } = shape;
+    let (side, most) = (usize::from(MAX_SIDE), usize::from(MAX_CHANNELS));
+    ensure!(
+        (1..=side).contains(&height)
+            && (1..=side).contains(&width)
+            && (1..=most).contains(&channels)
+            && width * channels <= MAX_ROW,
+        "{height}x{width}x{channels}: expected 1 to {side} rows and columns, 1 to {most} channels, \
+         and at most {MAX_ROW} values a row"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shapes(layers: &str) -> Result<Plan> {
+        let text = format!("name = \"t\"\ninput = [28, 28, 1]\nlayers = [{layers}]");
+        plan(&Config::parse(&text, "t")?)
+    }
+
+    fn error(layers: &str) -> String {
+        format!("{:#}", shapes(layers).unwrap_err())
+    }
+
+    const TAIL: &str = "{type=\"flatten\"},{type=\"dense\",units=10}";
+
+    #[test]
+    fn presets_have_the_published_sizes() {
+        let sizes: Vec<_> = crate::preset::PRESETS
+            .iter()
+            .map(|preset| {
+                let plan = plan(&Config::parse(preset.toml, preset.name).unwrap()).unwrap();
+                let weights: usize = plan.steps.iter().map(Step::weights).sum();
+                (plan.steps.len(), weights, plan.parameters())
+            })
+            .collect();
+        assert_eq!(sizes, [(6, 9_992, 10_082), (5, 130_592, 130_890), (5, 44_190, 44_426)]);
+    }
+
+    #[test]
+    fn activations_and_pools_fuse_in_any_sensible_order() {
+        let orders = [
+            "{type=\"conv\",filters=4,kernel=3},{type=\"batch_norm\"},{type=\"relu\"},{type=\"max_pool\",size=2}",
+            "{type=\"conv\",filters=4,kernel=3},{type=\"batch_norm\"},{type=\"max_pool\",size=2},{type=\"relu\"}",
+            "{type=\"conv\",filters=4,kernel=3},{type=\"batch_norm\"},{type=\"relu\"},{type=\"dropout\",rate=0.1},{type=\"max_pool\",size=2}",
+        ];
+        for order in orders {
+            let plan = shapes(&format!("{order},{TAIL}")).unwrap();
+            assert_eq!(plan.steps.len(), 2);
+            let step = &plan.steps[0];
+            assert!(matches!(step.operation, Operation::Convolution { pool: Some(_), .. }));
+            assert_eq!((step.activation, step.batch_norm), (Activation::Relu, true));
+            assert_eq!((step.output.height, step.output.len()), (13, 13 * 13 * 4));
+        }
+        let plan = shapes(&format!(
+            "{{type=\"conv\",filters=4,kernel=3}},{{type=\"max_pool\",size=3,stride=2,padding=\"same\"}},{{type=\"tanh\"}},{TAIL}"
+        ))
+        .unwrap();
+        assert_eq!(plan.steps.len(), 3);
+        assert_eq!(plan.steps[0].activation, Activation::Tanh);
+        assert_eq!(plan.steps[1].output.height, 13);
+    }
+
+    #[test]
+    fn averages_over_odd_areas_become_depthwise_convolutions() {
+        let plan = shapes(&format!(
+            "{{type=\"average_pool\",size=2}},{{type=\"average_pool\",size=[2,3]}},{TAIL}"
+        ))
+        .unwrap();
+        assert!(matches!(plan.steps[0].operation, Operation::AveragePool(_)));
+        assert!(matches!(plan.steps[1].operation, Operation::Convolution { groups: 1, .. }));
+        assert!(plan.steps[1].average);
+        let plan = shapes(
+            "{type=\"conv\",filters=4,kernel=14,stride=3},{type=\"global_average_pool\"},{type=\"dense\",units=10}",
+        )
+        .unwrap();
+        assert!(plan.steps[1].average);
+    }
+
+    #[test]
+    fn same_padding_is_tensorflows() {
+        assert_eq!(same(28, 3, 1), [1, 1]);
+        assert_eq!(same(28, 3, 2), [0, 1]);
+        assert_eq!(same(28, 2, 2), [0, 0]);
+        assert_eq!(same(5, 1, 3), [0, 0]);
+    }
+
+    #[test]
+    fn mistakes_name_the_layer() {
+        let conv = "{type=\"conv\",filters=4,kernel=3}";
+        let cases = [
+            (conv.to_owned(), "layer 1 (conv): the last layer must be dense"),
+            (format!("{conv},{{type=\"dense\",units=10}}"), "layer 2 (dense), input 26x26x4: expected a flatten"),
+            (format!("{{type=\"conv\",filters=4,kernel=16}},{TAIL}"), "layer 1 (conv), input 28x28x1: window = 16x16"),
+            (format!("{{type=\"conv\",filters=4,kernel=15}},{{type=\"conv\",filters=4,kernel=15}},{TAIL}"), "layer 2 (conv), input 14x14x4: window 15x15: expected at most the padded input, 14x14"),
+            (format!("{{type=\"conv\",filters=4,kernel=3,groups=2}},{TAIL}"), "groups = 2"),
+            (format!("{{type=\"conv\",filters=4,kernel=3,padding=[3,0,0,0]}},{TAIL}"), "padding"),
+            (format!("{{type=\"conv\",filters=4,kernel=3,bits=3}},{TAIL}"), "bits = 3"),
+            (format!("{{type=\"relu\"}},{TAIL}"), "layer 1 (relu)"),
+            (format!("{conv},{{type=\"relu\"}},{{type=\"batch_norm\"}},{TAIL}"), "layer 3 (batch_norm)"),
+            (format!("{conv},{{type=\"relu\"}},{{type=\"tanh\"}},{TAIL}"), "layer 3 (tanh)"),
+            (format!("{{type=\"flatten\"}},{conv},{TAIL}"), "flattened"),
+            (format!("{TAIL},{{type=\"relu\"}}"), "layer 3 (relu): the last layer must be dense"),
+            ("{type=\"flatten\"},{type=\"dense\",units=17}".to_owned(), "17"),
+            (format!("{}{TAIL}", format!("{conv},").repeat(16)), "layer 14 (conv), input 2x2x4"),
+            (format!("{}{TAIL}", "{type=\"conv\",filters=1,kernel=1},".repeat(16)), "17 steps"),
+            ("{type=\"flatten\"}".to_owned(), "none of them"),
+        ];
+        for (layers, expected) in cases {
+            let message = error(&layers);
+            assert!(message.contains(expected), "{message}\nexpected: {expected}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! One step of gradient descent, and one pass of evaluation, on all cores.
+//!
+//! On the CPU a batch is split into shards. Each shard has a thread of its own that distorts its
+//! images and computes its gradients, and the gradients are added in the order of the shards: the
+//! result depends on the number of shards, never on timing. A GPU takes the batch whole.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, anyhow};
+use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::augment::{Augmenter, mix};
+use crate::config::Training;
+use crate::data::Dataset;
+use crate::network::{Mode, Network, Structure, Values, update_statistics};
+
+use super::checkpoint::State;
+
+/// Images that a thread evaluates at a time.
+const EVALUATION_BATCH: usize = 125;
+
+/// Threads and device that steps run on.
+pub(super) struct Workers {
+    pools: Vec<ThreadPool>,
+    device: Device,
+}
+
+/// What one step, or one epoch, was like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Sum of the losses.
+    pub(super) loss: f64,
+    /// Correctly recognised images.
+    pub(super) correct: usize,
+    /// All images.
+    pub(super) images: usize,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.images += other.images;
+    }
+
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.loss / self.images.max(1) as f64
+    }
+
+    pub(super) fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images.max(1) as f64
+    }
+}
+
+/// The images of a step: which, and the seeds of what is random about them.
+#[derive(Clone)]
+pub(super) struct Batch {
+    pub(super) indices: Vec<usize>,
+    pub(super) seed: u64,
+    pub(super) epoch: u64,
+    pub(super) step: u64,
+}
+
+/// Everything about a phase of training that its steps share.
+pub(super) struct Task {
+    pub(super) structure: Structure,
+    pub(super) images: Arc<Dataset>,
+    pub(super) augmenter: Augmenter,
+    pub(super) classes: usize,
+    pub(super) label_smoothing: f64,
+}
+
+/// Parameters and the state of their optimizer.
+pub(super) struct Learner {
+    pub(super) values: Values,
+    state: Option<AdamWState<1>>,
+    optimizer: AdamW,
+    /// 1 where a parameter decays.
+    decay: Tensor<1>,
+    weight_decay: f64,
+}
+
+impl Workers {
+    /// One thread a shard on the CPU, the calling thread on anything else.
+    pub(super) fn new(device: &Device, shards: usize, cpu: bool) -> Result<Self> {
+        let pools = (0..if cpu { shards } else { 0 })
+            .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
+            .collect::<Result<_, _>>()
+            .context("starting the training threads")?;
+        Ok(Self { pools, device: device.clone() })
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Runs `job` on each part, in parallel on the CPU, and returns the results in order.
+    fn map<P: Send + 'static, R: Send + 'static>(
+        &self,
+        parts: Vec<P>,
+        job: impl Fn(P) -> R + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        if self.pools.is_empty() {
+            return Ok(parts.into_iter().map(job).collect());
+        }
+        let job = Arc::new(job);
+        let (sender, receiver) = mpsc::channel();
+        let count = parts.len();
+        for (index, part) in parts.into_iter().enumerate() {
+            let (sender, job) = (sender.clone(), job.clone());
+            let pool = &self.pools[index % self.pools.len()];
+            // A closed channel means that this run has been given up already.
+            pool.spawn(move || drop(sender.send((index, job(part)))));
+        }
+        drop(sender);
+        let mut results: Vec<(usize, R)> = receiver.iter().collect();
+        if results.len() != count {
+            return Err(anyhow!("a training thread stopped early; its message is above"));
+        }
+        results.sort_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Computes the gradients of a batch, and takes the step.
+    pub(super) fn step(
+        &self,
+        task: &Arc<Task>,
+        learner: &mut Learner,
+        batch: &Batch,
+        learning_rate: f64,
+    ) -> Result<Tally> {
+        let shards = self.pools.len().clamp(1, batch.indices.len().max(1));
+        let parts = split(batch.indices.len(), shards).into_iter().enumerate().collect();
+        let (task, values, batch) = (task.clone(), learner.values.clone(), batch.clone());
+        let device = self.device.clone();
+        let results = self.map(parts, move |(shard, range): (usize, Range<usize>)| {
+            let share = range.len() as f64 / batch.indices.len() as f64;
+            task.gradients(&values, &batch, shard, &batch.indices[range], share, &device)
+        })?;
+        let mut tally = Tally::default();
+        let mut gradient = None;
+        let mut statistics = None;
+        let add = |sum: Option<Tensor<1>>, part: Tensor<1>| {
+            Some(match sum {
+                Some(sum) => sum + part,
+                None => part,
+            })
+        };
+        for result in results {
+            let result = result?;
+            tally.add(result.tally);
+            gradient = add(gradient, result.gradient);
+            if let Some(part) = result.statistics {
+                statistics = add(statistics, part);
+            }
+        }
+        if let Some(gradient) = gradient {
+            learner.update(gradient, statistics, learning_rate);
+        }
+        Ok(tally)
+    }
+
+    /// Loss and accuracy without distortion, dropout or label smoothing.
+    pub(super) fn evaluate(
+        &self,
+        structure: &Structure,
+        values: &Values,
+        images: &Arc<Dataset>,
+    ) -> Result<Tally> {
+        let count = images.len().div_ceil(EVALUATION_BATCH);
+        let (structure, values, images) = (structure.clone(), values.clone(), images.clone());
+        let device = self.device.clone();
+        let tallies = self.map(split(images.len(), count.max(1)), move |range| {
+            let network = Network::new(&structure, &values, false);
+            let pixels = images.images[range.start * image_size(&images)..]
+                .iter()
+                .take(range.len() * image_size(&images))
+                .map(|pixel| f32::from(*pixel) / 256.0)
+                .collect();
+            let shape = [range.len(), 1, images.height, images.width];
+            let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
+            let logits = network.forward(input, &mut Mode::Inference);
+            tally(logits, &images.labels[range])
+        })?;
+        let mut total = Tally::default();
+        for tally in tallies {
+            total.add(tally?);
+        }
+        Ok(total)
+    }
+}
+
+struct Gradients {
+    gradient: Tensor<1>,
+    statistics: Option<Tensor<1>>,
+    tally: Tally,
+}
+
+impl Task {
+    /// The gradients of one shard, whose loss counts `share` of the batch.
+    fn gradients(
+        &self,
+        values: &Values,
+        batch: &Batch,
+        shard: usize,
+        indices: &[usize],
+        share: f64,
+        device: &Device,
+    ) -> Result<Gradients> {
+        let area = image_size(&self.images);
+        let mut pixels = vec![0.0f32; indices.len() * area];
+        let labels: Vec<u8> = indices.iter().map(|&index| self.images.labels[index]).collect();
+        for (pixels, &index) in pixels.chunks_exact_mut(area).zip(indices) {
+            let image = self.images.image(index);
+            self.augmenter.distort(image, batch.seed, batch.epoch, index as u64, pixels);
+        }
+        let device = device.clone().autodiff();
+        let shape = [indices.len(), 1, self.images.height, self.images.width];
+        let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
+
+        let network = Network::new(&self.structure, values, true);
+        let seed = mix(mix(mix(batch.seed) ^ batch.step) ^ shard as u64);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut statistics = Vec::new();
+        let logits = network.forward(input, &mut Mode::Training(&mut rng, &mut statistics));
+
+        let mut targets = vec![(self.label_smoothing / self.classes as f64) as f32; labels.len() * self.classes];
+        for (row, label) in targets.chunks_exact_mut(self.classes).zip(&labels) {
+            row[usize::from(*label)] += (1.0 - self.label_smoothing) as f32;
+        }
+        let targets = TensorData::new(targets, [labels.len(), self.classes]);
+        let targets = Tensor::<2>::from_data(targets, &device);
+        let losses = (log_softmax(logits.clone(), 1) * targets).sum().neg();
+        let loss = losses.mul_scalar(share / labels.len() as f64);
+        let gradient = network.gradients(loss.backward());
+
+        let tally = tally(logits.inner(), &labels)?;
+        let statistics = (!statistics.is_empty()).then(|| Tensor::cat(statistics, 0).mul_scalar(share));
+        Ok(Gradients { gradient, statistics, tally })
+    }
+}
+
+impl Learner {
+    pub(super) fn new(structure: &Structure, values: Values, training: &Training) -> Self {
+        let mut decay = vec![0.0f32; structure.parameters];
+        for range in &structure.weights {
+            decay[range.clone()].fill(1.0);
+        }
+        let decay = TensorData::new(decay, [structure.parameters]);
+        let optimizer = AdamWConfig::new()
+            .with_beta_1(training.beta1 as f32)
+            .with_beta_2(training.beta2 as f32)
+            .with_epsilon(1e-8)
+            // Not every parameter decays, so that decay is ours.
+            .with_weight_decay(0.0)
+            .build();
+        Self {
+            decay: Tensor::from_data(decay, &values.parameters.device()),
+            values,
+            state: None,
+            optimizer,
+            weight_decay: training.weight_decay,
+        }
+    }
+
+    /// Continues from a checkpoint.
+    pub(super) fn restore(&mut self, state: &State) {
+        if state.steps == 0 {
+            return;
+        }
+        let device = self.values.parameters.device();
+        let tensor = |values: &[f32]| {
+            Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)
+        };
+        let moments = AdaptiveMomentumState::new(
+            state.steps,
+            tensor(&state.moment_1),
+            tensor(&state.moment_2),
+        );
+        self.state = Some(AdamWState::new(moments));
+    }
+
+    /// The state that [`Learner::restore`] continues from.
+    pub(super) fn save(&self, epochs: usize) -> Result<State> {
+        let mut state = State {
+            epochs,
+            parameters: host(&self.values.parameters)?,
+            statistics: host(&self.values.statistics)?,
+            ..State::default()
+        };
+        if let Some(AdamWState { momentum }) = &self.state {
+            state.steps = momentum.time;
+            state.moment_1 = host(&momentum.moment_1)?;
+            state.moment_2 = host(&momentum.moment_2)?;
+        }
+        Ok(state)
+    }
+
+    fn update(&mut self, gradient: Tensor<1>, statistics: Option<Tensor<1>>, learning_rate: f64) {
+        let mut parameters = self.values.parameters.clone();
+        if self.weight_decay > 0.0 {
+            let kept = self.decay.clone().mul_scalar(-learning_rate * self.weight_decay);
+            parameters = parameters * kept.add_scalar(1.0);
+        }
+        let state = self.state.take();
+        let (parameters, state) = self.optimizer.step(learning_rate, parameters, gradient, state);
+        self.values.parameters = parameters;
+        self.state = state;
+        if let Some(batch) = statistics {
+            let running = self.values.statistics.clone();
+            self.values.statistics = update_statistics(running, batch);
+        }
+    }
+}
+
+/// Cuts `0..length` into `parts` ranges whose lengths differ by one at most.
+fn split(length: usize, parts: usize) -> Vec<Range<usize>> {
+    (0..parts).map(|i| length * i / parts..length * (i + 1) / parts).collect()
+}
+
+/// Copies a vector from its device.
+pub(super) fn host(tensor: &Tensor<1>) -> Result<Vec<f32>> {
+    let values = tensor.clone().try_into_vec_as();
+    values.map_err(|error| anyhow!("reading from the device: {error:?}"))
+}
+
+fn image_size(images: &Dataset) -> usize {
+    images.height * images.width
+}
+
+/// Cross-entropy and correct answers, from logits.
+fn tally(logits: Tensor<2>, labels: &[u8]) -> Result<Tally> {
+    let [_, classes] = logits.dims();
+    let logits: Vec<f32> = logits
+        .try_into_vec_as()
+        .map_err(|error| anyhow!("reading logits from the device: {error:?}"))?;
+    let mut tally = Tally { images: labels.len(), ..Tally::default() };
+    for (row, label) in logits.chunks_exact(classes).zip(labels) {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|logit| f64::from(logit - most).exp()).sum();
+        let label = usize::from(*label);
+        tally.loss += sum.ln() - f64::from(row[label] - most);
+        // The first of equals, as on the board.
+        tally.correct += usize::from(row.iter().position(|logit| *logit == most) == Some(label));
+    }
+    Ok(tally)
+}

@@ -1,0 +1,204 @@
+//! Training, from a configuration to the two networks that are exported.
+//!
+//! ```text
+//! float epochs -> fold batch norm -> choose exponents -> epochs with integers -> FloatNetwork,
+//!      |                                                        |              QuantizedNetwork
+//!      +---------------- checkpoint after every epoch ----------+
+//! ```
+
+mod backend;
+mod checkpoint;
+mod directory;
+mod learner;
+mod phase;
+mod schedule;
+
+pub use backend::Backend;
+pub use checkpoint::Epoch;
+pub use directory::{RunDirectory, load_run};
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use burn::tensor::Device;
+
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::export::Provenance;
+use crate::model::{FloatNetwork, QuantizedNetwork};
+use crate::network::{Plan, Structure, fold, plan};
+use crate::quantize::{calibrate, convert};
+
+use checkpoint::{Checkpoint, State};
+use directory::Trained;
+use learner::Workers;
+use phase::{Phase, Progress};
+
+/// A run that is about to start or to continue.
+pub struct Training {
+    config: Config,
+    plan: Plan,
+    directory: RunDirectory,
+    train: Arc<Dataset>,
+    validation: Arc<Dataset>,
+    workers: Workers,
+}
+
+/// What a run leaves.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The network after the float epochs.
+    pub float: FloatNetwork,
+    /// The network in integers.
+    pub quantized: QuantizedNetwork,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The figures of all epochs.
+    pub history: Vec<Epoch>,
+}
+
+impl Training {
+    /// Checks that network and data fit each other.
+    pub fn new(
+        config: Config,
+        directory: RunDirectory,
+        mut train: Dataset,
+        validation: Dataset,
+        device: &Device,
+        backend: Backend,
+    ) -> Result<Self> {
+        let plan = plan(&config)?;
+        check_data(&plan, &train)?;
+        check_data(&plan, &validation)?;
+        if let Some(images) = config.training.images {
+            train.truncate(images);
+        }
+        ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
+        let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;
+        Ok(Self {
+            config,
+            plan,
+            directory,
+            train: Arc::new(train),
+            validation: Arc::new(validation),
+            workers,
+        })
+    }
+
+    /// Trains, from the last checkpoint of the directory if there is one, and saves the result there.
+    pub fn run(&self) -> Result<Outcome> {
+        let mut checkpoint = self.start()?;
+        let progress = Progress::new(self, &checkpoint);
+
+        let structure = Structure::float(&self.plan);
+        let float = Phase::float(self);
+        float.run(&structure, &progress, &mut checkpoint, |checkpoint, state| checkpoint.float = state)?;
+
+        let State { parameters, statistics, .. } = &checkpoint.float;
+        let folded = fold(&self.plan, &structure, parameters, statistics);
+        let schemes = match &checkpoint.integer {
+            Some((schemes, _)) => schemes.clone(),
+            None => calibrate(&self.plan, &folded, &self.calibration_images())?,
+        };
+        let structure = Structure::integer(&self.plan, &schemes);
+        if checkpoint.integer.is_none() {
+            let parameters = structure.parameters_of(&folded);
+            checkpoint.integer = Some((schemes.clone(), State { parameters, ..State::default() }));
+        }
+        let integer = Phase::integer(self);
+        integer.run(&structure, &progress, &mut checkpoint, |checkpoint, state| {
+            checkpoint.integer = Some((schemes.clone(), state));
+        })?;
+        progress.finish();
+
+        let tuned = match &checkpoint.integer {
+            Some((_, state)) => fold(&self.plan, &structure, &state.parameters, &[]),
+            None => folded.clone(),
+        };
+        let quantized = convert(&tuned, &schemes)?;
+        let outcome = Outcome {
+            float: folded,
+            quantized,
+            provenance: Provenance {
+                config_toml: self.config.to_toml()?,
+                seed: self.config.seed,
+                dataset: self.train.source.clone(),
+                tenfold_version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            history: checkpoint.history,
+        };
+        self.save(&outcome)?;
+        Ok(outcome)
+    }
+
+    /// The last checkpoint, or fresh parameters.
+    fn start(&self) -> Result<Checkpoint> {
+        if let Some(checkpoint) = self.directory.checkpoint()? {
+            ensure!(
+                checkpoint.dataset == self.train.source,
+                "{}: the run was started on {}, and cannot be continued on {}",
+                self.directory.path().display(),
+                checkpoint.dataset,
+                self.train.source
+            );
+            let structure = Structure::float(&self.plan);
+            ensure!(
+                checkpoint.float.parameters.len() == structure.parameters
+                    && checkpoint.float.statistics.len() == structure.statistics,
+                "{}: config.toml is not that of the checkpoint: {} parameters instead of {}",
+                self.directory.path().display(),
+                structure.parameters,
+                checkpoint.float.parameters.len()
+            );
+            return Ok(checkpoint);
+        }
+        self.directory.save_config(&self.config)?;
+        let (parameters, statistics) = Structure::float(&self.plan).initial(self.config.seed);
+        Ok(Checkpoint {
+            dataset: self.train.source.clone(),
+            float: State { parameters, statistics, ..State::default() },
+            integer: None,
+            history: Vec::new(),
+        })
+    }
+}
+
+impl Training {
+    /// Some training images, spread over the whole set; not distorted.
+    fn calibration_images(&self) -> Vec<&[u8]> {
+        let wanted = self.config.quantization.calibration_images.min(self.train.len());
+        (0..wanted).map(|i| self.train.image(i * self.train.len() / wanted)).collect()
+    }
+
+    fn save(&self, outcome: &Outcome) -> Result<()> {
+        let provenance = outcome.provenance.clone();
+        self.directory.save_trained(&Trained {
+            float: outcome.float.clone(),
+            quantized: outcome.quantized.clone(),
+            config_toml: provenance.config_toml,
+            seed: provenance.seed,
+            dataset: provenance.dataset,
+            tenfold_version: provenance.tenfold_version,
+        })
+    }
+}
+
+/// Refuses data that the network has no input or no output for.
+fn check_data(plan: &Plan, data: &Dataset) -> Result<()> {
+    ensure!(
+        plan.input.channels == 1,
+        "input = [{}, {}, {}]: expected 1 channel, which is what IDX images have",
+        plan.input.height,
+        plan.input.width,
+        plan.input.channels
+    );
+    data.expect_size(plan.input.height, plan.input.width)?;
+    ensure!(
+        data.classes <= plan.classes(),
+        "{}: labels of {} classes, but the last dense layer has {} units",
+        data.source,
+        data.classes,
+        plan.classes()
+    );
+    Ok(())
+}
