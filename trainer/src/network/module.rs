@@ -76,8 +76,7 @@ impl Network {
         self.forward_observed(images, mode, &mut |_, _| ())
     }
 
-    /// The same; `observe` sees the output of every step, activation and pool included. In the
-    /// integer form these are the board's integers, and the logits come scaled to real values.
+    /// The same; `observe` sees the sums of every float step, pooled, before the activation.
     pub fn forward_observed(
         &self,
         images: Tensor<4>,
@@ -91,8 +90,7 @@ impl Network {
             None => images,
         };
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, mode);
-            observe(index, &x);
+            x = block.forward(x, mode, &mut |sum| observe(index, sum));
         }
         let logits = x.flatten(1, 3);
         match scheme(self.blocks.last()) {
@@ -125,7 +123,12 @@ pub(crate) fn update_statistics(running: Tensor<1>, batch: Tensor<1>) -> Tensor<
 }
 
 impl Block {
-    fn forward(&self, x: Tensor<4>, mode: &mut Mode<'_>) -> Tensor<4> {
+    fn forward(
+        &self,
+        x: Tensor<4>,
+        mode: &mut Mode<'_>,
+        observe: &mut dyn FnMut(&Tensor<4>),
+    ) -> Tensor<4> {
         if let Some(scheme) = &self.placed.scheme {
             let parameters = self.weight.as_ref().zip(self.bias.as_ref());
             let parameters = parameters.map(|(weight, bias)| (weight.val(), bias.val()));
@@ -157,6 +160,7 @@ impl Block {
             Operation::MaxPool(window) => max_pool(x, window),
             Operation::AveragePool(window) => average_pool(x, window),
         };
+        observe(&x);
         let x = match self.placed.step.activation {
             Activation::Relu => burn::tensor::activation::relu(x),
             Activation::Tanh => x.tanh(),

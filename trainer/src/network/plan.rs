@@ -104,6 +104,7 @@ pub fn plan(config: &Config) -> Result<Plan> {
         })?;
     }
     let Builder { mut steps, .. } = builder;
+    keep_averages_unsigned(&mut steps);
     let Some(last) = steps.last_mut() else {
         bail!("layers: none of them computes anything; the last must be dense");
     };
@@ -131,6 +132,21 @@ pub fn plan(config: &Config) -> Result<Plan> {
         steps.len()
     );
     Ok(Plan { name: config.name.clone(), input, steps })
+}
+
+/// An average of values that are never negative is not either. Saying so, by a ReLU that changes
+/// nothing, keeps it in `u8`, one bit finer than `i8`.
+fn keep_averages_unsigned(steps: &mut [Step]) {
+    let mut unsigned = true; // the image
+    for step in steps {
+        if matches!(step.operation, Operation::MaxPool(_) | Operation::AveragePool(_)) {
+            continue;
+        }
+        if step.average && unsigned && step.activation == Activation::Identity {
+            step.activation = Activation::Relu;
+        }
+        unsigned = step.activation == Activation::Relu;
+    }
 }
 
 struct Builder {

@@ -130,6 +130,10 @@ impl Structure {
     pub fn parameters_of(&self, network: &FloatNetwork) -> Vec<f32> {
         let mut parameters = vec![0.0; self.parameters];
         for (block, layer) in self.blocks.iter().zip(&network.layers) {
+            // The float form computes an average without the weights that the folded one has.
+            if block.weight.is_empty() {
+                continue;
+            }
             parameters[block.weight.clone()].copy_from_slice(&layer.weights);
             parameters[block.bias.clone()].copy_from_slice(&layer.bias);
         }

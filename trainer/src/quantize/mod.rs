@@ -14,6 +14,9 @@ mod convert;
 pub(crate) mod fake;
 pub(crate) mod scheme;
 
+#[cfg(test)]
+mod tests;
+
 pub use calibrate::calibrate;
 pub use convert::convert;
 pub use scheme::LayerScheme;

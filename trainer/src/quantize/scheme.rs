@@ -77,6 +77,33 @@ pub(crate) fn quantize_weight(scaled: f32, bits: u8) -> f32 {
     }
 }
 
+/// The largest magnitude that the accumulator of a channel can reach.
+pub(crate) fn accumulator_bound(
+    weights: &[f32],
+    bias: f32,
+    input: Encoding,
+    exponent: i32,
+    bits: u8,
+) -> i64 {
+    let scale = power(exponent);
+    let sum: i64 =
+        weights.iter().map(|w| quantize_weight(w * scale, bits).abs() as i64).sum();
+    let largest = if input.signed { 128 } else { 255 };
+    let bias = (bias * power(input.exponent + exponent)).round_ties_even().abs();
+    // The cast saturates, far above any limit.
+    (sum * largest).saturating_add(bias as i64)
+}
+
+/// The 256 entries of tanh for an index at this exponent; the output is at exponent 7.
+pub(crate) fn tanh_table(exponent: i32) -> Vec<i8> {
+    (-128..128)
+        .map(|index| {
+            let value = (f64::from(index) * f64::from(power(-exponent))).tanh();
+            (value * 128.0).round_ties_even().clamp(-127.0, 127.0) as i8
+        })
+        .collect()
+}
+
 /// `2^exponent`.
 pub(crate) fn power(exponent: i32) -> f32 {
     2f32.powi(exponent)
