@@ -159,7 +159,7 @@ fn evaluate_names_what_is_wrong() {
     assert!(failure(&["evaluate", &short]).contains("short.postcard"));
     let onnx = write("broken.onnx", b"\x08\x07garbage");
     assert!(failure(&["evaluate", &onnx]).contains("broken.onnx"));
-    assert!(failure(&["evaluate", &path(&directory, "")]).contains("missing"));
+    assert!(failure(&["evaluate", &path(&directory, "")]).contains("expected one model"));
 
     assert!(failure(&["evaluate", &model, "--data", "/absent"]).contains("/absent: expected a directory"));
     let empty = TempDir::new().unwrap();

@@ -135,7 +135,10 @@ impl std::error::Error for Reported {}
 /// One line on standard error: `error: what: cause: cause`.
 fn report_error(error: &anyhow::Error) {
     let style = anstyle::AnsiColor::Red.on_default().bold();
-    anstream::eprintln!("{style}error:{style:#} {error:#}");
+    // Some libraries' messages have several lines.
+    let text = format!("{error:#}");
+    let line: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    anstream::eprintln!("{style}error:{style:#} {}", line.join(" "));
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the tests of the trainer share. Each of them uses a part of it.
 #![allow(dead_code, reason = "every test binary compiles this file, and uses only some of it")]
 
-use tenfold_runtime::format::{LayerSpec, ModelSpec, Output, Parameters, encode};
+use tenfold_runtime::format::encode;
+use tenfold_runtime::format::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use tenfold_trainer::data::{self, Dataset, Part};
 
 /// One of the repository's data sets.
