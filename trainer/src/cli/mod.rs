@@ -5,6 +5,7 @@
 //! quietly.
 
 mod evaluate;
+mod export;
 mod model;
 mod predict;
 mod verify;
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Measure how good a model file is on a data set.
     Evaluate(evaluate::Args),
+    /// Write the files of a model from a finished training run, and verify them.
+    Export(export::ExportArgs),
     /// Prove that the files of a model are one model: every layer, bit for bit.
     Verify(verify::VerifyArgs),
     /// Recognise the digit in a picture.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Completions(args) => {
