@@ -126,15 +126,7 @@ fn a_damaged_model_is_refused() {
 #[test]
 fn no_panic_of_the_runtime_is_left() {
     for board in [&MICROBIT, &STM32F405] {
-        let (status, text) = run(cargo("bench").args([
-            "build",
-            "--quiet",
-            "--release",
-            "--bin",
-            "bare",
-            "--target",
-            board.target,
-        ]));
+        let (status, text) = run(cargo("bench", "build").args(["--bin", "bare", "--target", board.target]));
         assert_eq!(status, Some(0), "{text}");
         let bare = Image::read(&elf(board.target, "bare"));
         assert_eq!(bare.panics(), <[String; 0]>::default(), "{}: {:#?}", board.target, bare.sources());

@@ -22,12 +22,16 @@ fn main() -> ! {
     {
         black_box(recognizer.recognize(black_box(IMAGE)));
     }
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Keeps the place of every panic in the image, for the tests to name it.
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     black_box(info);
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
