@@ -14,7 +14,7 @@ use tenfold_tests::spec::ModelSpec;
 use tenfold_tests::{describe, networks, view};
 
 /// Seeds to run: some seconds, with and without optimization.
-const SEEDS: u64 = if cfg!(debug_assertions) { 400 } else { 8000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 400 } else { 6000 };
 
 #[test]
 fn random_networks_agree_with_the_oracle() {
