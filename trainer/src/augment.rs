@@ -13,7 +13,7 @@ use crate::config::Augmentation;
 /// Distorts images of one size.
 #[derive(Clone, Debug)]
 pub struct Augmenter {
-    options: Augmentation,
+    options: Bounds,
     height: usize,
     width: usize,
     /// Points of the elastic grid, vertically and horizontally.
@@ -23,16 +23,33 @@ pub struct Augmenter {
     columns: Vec<(usize, [f32; 4])>,
 }
 
+/// The bounds of [`Augmentation`] in the precision of the pixels; the rotation in radians.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    rotation: f32,
+    shift: f32,
+    scale: f32,
+    shear: f32,
+    elastic: f32,
+}
+
 impl Augmenter {
     /// Prepares for images of this size.
     pub fn new(options: &Augmentation, height: usize, width: usize) -> Self {
         let places = |length: usize| -> Vec<(usize, [f32; 4])> {
-            (0..length).map(|i| spline(i as f32 / options.elastic_grid)).collect()
+            (0..length).map(|i| spline(i as f32 / options.elastic_grid as f32)).collect()
         };
         let (rows, columns) = (places(height), places(width));
         let points = |places: &[(usize, [f32; 4])]| places.last().map_or(0, |(first, _)| first + 4);
         let grid = [points(&rows), points(&columns)];
-        Self { options: options.clone(), height, width, grid, rows, columns }
+        let options = Bounds {
+            rotation: (options.rotation as f32).to_radians(),
+            shift: options.shift as f32,
+            scale: options.scale as f32,
+            shear: options.shear as f32,
+            elastic: options.elastic as f32,
+        };
+        Self { options, height, width, grid, rows, columns }
     }
 
     /// Whether images stay as they are.
@@ -52,7 +69,7 @@ impl Augmenter {
         let mut rng = StdRng::seed_from_u64(mix(mix(mix(seed) ^ epoch) ^ index));
         let mut within = |bound: f32| (rng.random::<f32>() * 2.0 - 1.0) * bound;
         let o = &self.options;
-        let (sin, cos) = within(o.rotation.to_radians()).sin_cos();
+        let (sin, cos) = within(o.rotation).sin_cos();
         let stretch = [1.0 + within(o.scale), 1.0 + within(o.scale)];
         let shear = within(o.shear);
         let shift = [within(o.shift), within(o.shift)];
@@ -61,26 +78,21 @@ impl Augmenter {
         let to_column = [(shear * cos - sin) * stretch[1], (cos + shear * sin) * stretch[1]];
 
         let [grid_rows, grid_columns] = self.grid;
-        let points: Vec<[f32; 2]> = (0..grid_rows * grid_columns)
-            .map(|_| [within(o.elastic), within(o.elastic)])
-            .collect();
+        let points: Vec<[f32; 2]> =
+            (0..grid_rows * grid_columns).map(|_| [within(o.elastic), within(o.elastic)]).collect();
         let mut blended = vec![[0.0f32; 2]; grid_columns];
         let middle = [(self.height as f32 - 1.0) / 2.0, (self.width as f32 - 1.0) / 2.0];
         let rows = output.chunks_exact_mut(self.width).zip(&self.rows).enumerate();
         for (row, (output, (first, weights))) in rows {
             blended.fill([0.0; 2]);
-            for (points, weight) in
-                points.chunks_exact(grid_columns).skip(*first).zip(weights)
-            {
+            for (points, weight) in points.chunks_exact(grid_columns).skip(*first).zip(weights) {
                 for (sum, point) in blended.iter_mut().zip(points) {
                     sum[0] += weight * point[0];
                     sum[1] += weight * point[1];
                 }
             }
             let y = row as f32 - middle[0];
-            for (column, (value, (first, weights))) in
-                output.iter_mut().zip(&self.columns).enumerate()
-            {
+            for (column, (value, (first, weights))) in output.iter_mut().zip(&self.columns).enumerate() {
                 let mut place = [middle[0] + shift[0], middle[1] + shift[1]];
                 for (point, weight) in blended[*first..first + 4].iter().zip(weights) {
                     place[0] += weight * point[0];
@@ -102,8 +114,7 @@ impl Augmenter {
         let (down, right) = (y - top, x - left);
         let (top, left) = (top as i32, left as i32);
         let pixel = |row: i32, column: i32| {
-            let inside = (0..self.height as i32).contains(&row)
-                && (0..self.width as i32).contains(&column);
+            let inside = (0..self.height as i32).contains(&row) && (0..self.width as i32).contains(&column);
             if inside { f32::from(image[row as usize * self.width + column as usize]) } else { 0.0 }
         };
         let above = pixel(top, left) * (1.0 - right) + pixel(top, left + 1) * right;

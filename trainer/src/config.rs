@@ -146,11 +146,7 @@ fn is_one_group(groups: &usize) -> bool {
 impl Serialize for Pair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self([height, width]) = *self;
-        if height == width {
-            height.serialize(serializer)
-        } else {
-            self.0.serialize(serializer)
-        }
+        if height == width { height.serialize(serializer) } else { self.0.serialize(serializer) }
     }
 }
 
@@ -170,9 +166,8 @@ impl<'de> Deserialize<'de> for Pair {
             }
 
             fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Pair, E> {
-                let side = usize::try_from(value).map_err(|_| {
-                    E::invalid_value(serde::de::Unexpected::Signed(value), &self)
-                })?;
+                let side = usize::try_from(value)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(value), &self))?;
                 Ok(Pair([side, side]))
             }
 
@@ -317,29 +312,22 @@ pub enum Optimizer {
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// Degrees, to either side.
-    pub rotation: f32,
+    pub rotation: f64,
     /// Pixels, along each axis.
-    pub shift: f32,
+    pub shift: f64,
     /// Share by which each axis is stretched or squeezed.
-    pub scale: f32,
+    pub scale: f64,
     /// Horizontal shear, in pixels a row.
-    pub shear: f32,
+    pub shear: f64,
     /// Pixels by which the points of the elastic grid move, along each axis.
-    pub elastic: f32,
+    pub elastic: f64,
     /// Pixels between the points of the elastic grid.
-    pub elastic_grid: f32,
+    pub elastic_grid: f64,
 }
 
 impl Default for Augmentation {
     fn default() -> Self {
-        Self {
-            rotation: 7.0,
-            shift: 1.2,
-            scale: 0.06,
-            shear: 0.09,
-            elastic: 1.5,
-            elastic_grid: 5.0,
-        }
+        Self { rotation: 7.0, shift: 1.2, scale: 0.06, shear: 0.09, elastic: 1.5, elastic_grid: 5.0 }
     }
 }
 
@@ -359,52 +347,59 @@ pub struct Quantization {
 
 impl Default for Quantization {
     fn default() -> Self {
-        Self {
-            bits: 8,
-            calibration_images: 1024,
-            qat_epochs: 1,
-            qat_learning_rate: 5e-4,
-        }
+        Self { bits: 8, calibration_images: 1024, qat_epochs: 1, qat_learning_rate: 5e-4 }
     }
 }
 
 impl Config {
     /// Reads a configuration; `origin` (a path or a preset) opens the error message.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)
-            .with_context(|| format!("{origin}: this is not a valid configuration"))?;
+        let config: Self =
+            toml::from_str(text).with_context(|| format!("{origin}: this is not a valid configuration"))?;
         config.check().with_context(|| origin.to_owned())?;
         Ok(config)
     }
 
     /// The configuration as TOML that [`Config::parse`] reads back.
     pub fn to_toml(&self) -> Result<String> {
-        // One layer a line is how the presets are written; serde would spend a table on each.
-        let mut table = toml::Table::try_from(self).context("writing the configuration")?;
-        table.remove("layers");
-        let mut head = toml::Table::new();
-        for key in ["name", "input", "seed"] {
-            if let Some(value) = table.remove(key) {
-                head.insert(key.to_owned(), value);
-            }
+        #[derive(Serialize)]
+        struct Head<'a> {
+            name: &'a str,
+            input: [usize; 3],
+            seed: u64,
         }
+        #[derive(Serialize)]
+        struct Sections<'a> {
+            training: &'a Training,
+            augmentation: &'a Augmentation,
+            quantization: &'a Quantization,
+        }
+        let head = Head { name: &self.name, input: self.input, seed: self.seed };
         let mut text = toml::to_string(&head).context("writing the configuration")?;
+        // One layer a line, as in the presets; serde would spend a table on each.
         text.push_str("layers = [\n");
         for layer in &self.layers {
             let value = toml::Value::try_from(layer).context("writing the configuration")?;
             let toml::Value::Table(mut fields) = value else {
                 bail!("writing the configuration: a layer did not become a table");
             };
-            let kind = fields.remove("type").unwrap_or(toml::Value::Boolean(false));
-            let mut line = format!("    {{ type = {kind}");
+            fields.remove("type");
+            text.push_str(&format!("    {{ type = \"{}\"", layer.kind()));
             for (key, value) in &fields {
-                line.push_str(&format!(", {key} = {value}"));
+                text.push_str(&format!(", {key} = {value}"));
             }
-            text.push_str(&line);
             text.push_str(" },\n");
         }
         text.push_str("]\n\n");
-        text.push_str(&toml::to_string(&table).context("writing the configuration")?);
+        let sections = Sections {
+            training: &self.training,
+            augmentation: &self.augmentation,
+            quantization: &self.quantization,
+        };
+        text.push_str(&toml::to_string(&sections).context("writing the configuration")?);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
         Ok(text)
     }
 
@@ -443,10 +438,7 @@ impl Config {
             ("shear", augmentation.shear, 10.0),
             ("elastic", augmentation.elastic, 1000.0),
         ] {
-            ensure!(
-                (0.0..=most).contains(&value),
-                "[augmentation] {key} = {value}: expected 0 to {most}"
-            );
+            ensure!((0.0..=most).contains(&value), "[augmentation] {key} = {value}: expected 0 to {most}");
         }
         ensure!(
             (1.0..=1000.0).contains(&augmentation.elastic_grid),

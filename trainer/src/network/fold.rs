@@ -8,12 +8,7 @@ use super::structure::Structure;
 
 /// The folded network. `parameters` and `statistics` are in the order of `structure`, which is
 /// either form of `plan`.
-pub fn fold(
-    plan: &Plan,
-    structure: &Structure,
-    parameters: &[f32],
-    statistics: &[f32],
-) -> FloatNetwork {
+pub fn fold(plan: &Plan, structure: &Structure, parameters: &[f32], statistics: &[f32]) -> FloatNetwork {
     let layers = structure.blocks.iter().map(|block| {
         let step = &block.step;
         let channels = step.channels();
@@ -25,8 +20,7 @@ pub fn fold(
             bias = vec![0.0; channels];
         }
         let scale = &parameters[block.scale.clone()];
-        let (mean, variance) =
-            statistics[block.statistics.clone()].split_at(block.statistics.len() / 2);
+        let (mean, variance) = statistics[block.statistics.clone()].split_at(block.statistics.len() / 2);
         let fan_in = step.fan_in().max(1);
         for (channel, kernel) in weights.chunks_exact_mut(fan_in).enumerate() {
             let Some(scale) = scale.get(channel) else {

@@ -123,12 +123,7 @@ pub(crate) fn update_statistics(running: Tensor<1>, batch: Tensor<1>) -> Tensor<
 }
 
 impl Block {
-    fn forward(
-        &self,
-        x: Tensor<4>,
-        mode: &mut Mode<'_>,
-        observe: &mut dyn FnMut(&Tensor<4>),
-    ) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, mode: &mut Mode<'_>, observe: &mut dyn FnMut(&Tensor<4>)) -> Tensor<4> {
         if let Some(scheme) = &self.placed.scheme {
             let parameters = self.weight.as_ref().zip(self.bias.as_ref());
             let parameters = parameters.map(|(weight, bias)| (weight.val(), bias.val()));
@@ -233,9 +228,8 @@ pub(crate) fn multiply(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>)
 
 /// Max-pool whose padding never wins.
 pub(crate) fn max_pool(x: Tensor<4>, window: &Window) -> Tensor<4> {
-    let options = MaxPoolOptions::new(window.kernel)
-        .with_stride(window.stride)
-        .with_padding_pairs(pairs(window));
+    let options =
+        MaxPoolOptions::new(window.kernel).with_stride(window.stride).with_padding_pairs(pairs(window));
     max_pool2d(x, options)
 }
 

@@ -271,13 +271,7 @@ impl Builder {
         Ok(Window { kernel, stride, padding })
     }
 
-    fn push(
-        &mut self,
-        kind: &str,
-        operation: Operation,
-        output: Shape,
-        bits: Option<u8>,
-    ) -> Result<()> {
+    fn push(&mut self, kind: &str, operation: Operation, output: Shape, bits: Option<u8>) -> Result<()> {
         check_shape(output).context("output")?;
         let bits = bits.unwrap_or(self.bits);
         check_bits("bits", bits)?;
@@ -298,11 +292,7 @@ impl Builder {
 
     fn activate(&mut self, activation: Activation) -> Result<()> {
         // A maximum commutes with a rising function, so the activation moves in front of pools.
-        let step = self
-            .steps
-            .iter_mut()
-            .rev()
-            .find(|step| !matches!(step.operation, Operation::MaxPool(_)));
+        let step = self.steps.iter_mut().rev().find(|step| !matches!(step.operation, Operation::MaxPool(_)));
         let Some(step) = step else {
             bail!("an activation must follow a conv or a dense layer");
         };
@@ -351,8 +341,7 @@ impl Builder {
 
 impl Step {
     fn become_depthwise(&mut self, window: Window) {
-        self.operation =
-            Operation::Convolution { window, groups: self.input.channels, pool: None };
+        self.operation = Operation::Convolution { window, groups: self.input.channels, pool: None };
         self.average = true;
     }
 }
@@ -454,10 +443,9 @@ mod tests {
 
     #[test]
     fn averages_over_odd_areas_become_depthwise_convolutions() {
-        let plan = shapes(&format!(
-            "{{type=\"average_pool\",size=2}},{{type=\"average_pool\",size=[2,3]}},{TAIL}"
-        ))
-        .unwrap();
+        let plan =
+            shapes(&format!("{{type=\"average_pool\",size=2}},{{type=\"average_pool\",size=[2,3]}},{TAIL}"))
+                .unwrap();
         assert!(matches!(plan.steps[0].operation, Operation::AveragePool(_)));
         assert!(matches!(plan.steps[1].operation, Operation::Convolution { groups: 1, .. }));
         assert!(plan.steps[1].average);
@@ -481,9 +469,18 @@ mod tests {
         let conv = "{type=\"conv\",filters=4,kernel=3}";
         let cases = [
             (conv.to_owned(), "layer 1 (conv): the last layer must be dense"),
-            (format!("{conv},{{type=\"dense\",units=10}}"), "layer 2 (dense), input 26x26x4: expected a flatten"),
-            (format!("{{type=\"conv\",filters=4,kernel=16}},{TAIL}"), "layer 1 (conv), input 28x28x1: window = 16x16"),
-            (format!("{{type=\"conv\",filters=4,kernel=15}},{{type=\"conv\",filters=4,kernel=15}},{TAIL}"), "layer 2 (conv), input 14x14x4: window 15x15: expected at most the padded input, 14x14"),
+            (
+                format!("{conv},{{type=\"dense\",units=10}}"),
+                "layer 2 (dense), input 26x26x4: expected a flatten",
+            ),
+            (
+                format!("{{type=\"conv\",filters=4,kernel=16}},{TAIL}"),
+                "layer 1 (conv), input 28x28x1: window = 16x16",
+            ),
+            (
+                format!("{{type=\"conv\",filters=4,kernel=15}},{{type=\"conv\",filters=4,kernel=15}},{TAIL}"),
+                "layer 2 (conv), input 14x14x4: window 15x15: expected at most the padded input, 14x14",
+            ),
             (format!("{{type=\"conv\",filters=4,kernel=3,groups=2}},{TAIL}"), "groups = 2"),
             (format!("{{type=\"conv\",filters=4,kernel=3,padding=[3,0,0,0]}},{TAIL}"), "padding"),
             (format!("{{type=\"conv\",filters=4,kernel=3,bits=3}},{TAIL}"), "bits = 3"),

@@ -117,8 +117,7 @@ impl Structure {
         for block in &self.blocks {
             let gain = if block.step.activation == Activation::Relu { 6.0 } else { 3.0 };
             let bound = (gain / block.step.fan_in().max(1) as f32).sqrt();
-            parameters[block.weight.clone()]
-                .fill_with(|| rng.random_range(-1.0f32..1.0) * bound);
+            parameters[block.weight.clone()].fill_with(|| rng.random_range(-1.0f32..1.0) * bound);
             parameters[block.scale.clone()].fill(1.0);
             let half = block.statistics.len() / 2;
             statistics[block.statistics.clone()][half..].fill(1.0);
@@ -150,12 +149,9 @@ impl Placed {
     /// Shape of the weights of a convolution as burn wants it.
     pub fn kernel(&self) -> [usize; 4] {
         match &self.step.operation {
-            Operation::Convolution { window, groups, .. } => [
-                self.step.channels(),
-                self.step.input.channels / groups,
-                window.kernel[0],
-                window.kernel[1],
-            ],
+            Operation::Convolution { window, groups, .. } => {
+                [self.step.channels(), self.step.input.channels / groups, window.kernel[0], window.kernel[1]]
+            }
             _ => [self.step.channels(), self.step.fan_in(), 1, 1],
         }
     }

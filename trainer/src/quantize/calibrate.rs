@@ -99,22 +99,14 @@ fn scheme(layer: &FloatLayer, bits: u8, input: Encoding, samples: &[f32]) -> Lay
         *weight = (*weight).min(MAX_SHIFT + exponent - input.exponent);
     }
     let (output, table) = match layer.activation {
-        Activation::Tanh => {
-            (Encoding { exponent: 7, signed: true }, Some((exponent, tanh_table(exponent))))
-        }
+        Activation::Tanh => (Encoding { exponent: 7, signed: true }, Some((exponent, tanh_table(exponent)))),
         activation => (Encoding { exponent, signed: activation != Activation::Relu }, None),
     };
     LayerScheme { input, output, bits, weight_exponents, table }
 }
 
 /// Lowers the exponents of channels whose accumulator could reach `limit`; of all, for logits.
-pub(super) fn fit(
-    layer: &FloatLayer,
-    input: Encoding,
-    bits: u8,
-    weight_exponents: &mut [i32],
-    limit: i64,
-) {
+pub(super) fn fit(layer: &FloatLayer, input: Encoding, bits: u8, weight_exponents: &mut [i32], limit: i64) {
     let fan_in = (layer.weights.len() / layer.bias.len().max(1)).max(1);
     let channels = layer.weights.chunks_exact(fan_in).zip(&layer.bias);
     for (exponent, (weights, bias)) in weight_exponents.iter_mut().zip(channels) {
@@ -134,10 +126,8 @@ pub(super) fn fit(
 /// The exponent of 8-bit activations; negative samples are zero after ReLU.
 fn activation_exponent(samples: &[f32], signed: bool) -> i32 {
     let (least, most) = limits(signed);
-    let largest = samples
-        .iter()
-        .map(|&value| if signed { value.abs() } else { value.max(0.0) })
-        .fold(0.0, f32::max);
+    let largest =
+        samples.iter().map(|&value| if signed { value.abs() } else { value.max(0.0) }).fold(0.0, f32::max);
     best(first_exponent(largest, most as f32, 7), |exponent| {
         let scale = f64::from(power(exponent));
         let error = |value: &f32| {
@@ -171,9 +161,7 @@ fn weight_exponent(weights: &[f32], bits: u8) -> i32 {
     let first = first_exponent(largest, largest_weight(bits), 7).min(MAX_WEIGHT_EXPONENT);
     let chosen = best(first, |exponent| {
         let scale = power(exponent);
-        let error = |weight: &f32| {
-            f64::from(quantize_weight(weight * scale, bits) / scale - weight).powi(2)
-        };
+        let error = |weight: &f32| f64::from(quantize_weight(weight * scale, bits) / scale - weight).powi(2);
         weights.iter().map(error).sum()
     });
     chosen.min(MAX_WEIGHT_EXPONENT)

@@ -33,9 +33,8 @@ fn quantize(layer: &FloatLayer, scheme: &LayerScheme) -> QuantizedLayer {
         weights.extend(channel.iter().map(|w| quantize_weight(w * scale, scheme.bits) as i8));
     }
     let bias = layer.bias.iter().zip(&exponents);
-    let bias = bias.map(|(bias, exponent)| {
-        (bias * power(scheme.input.exponent + exponent)).round_ties_even() as i32
-    });
+    let bias = bias
+        .map(|(bias, exponent)| (bias * power(scheme.input.exponent + exponent)).round_ties_even() as i32);
     let output = match (layer.activation, exponents.first()) {
         (Activation::Logits, Some(exponent)) => {
             Encoding { exponent: scheme.input.exponent + exponent, signed: true }

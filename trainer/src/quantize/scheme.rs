@@ -78,16 +78,9 @@ pub(crate) fn quantize_weight(scaled: f32, bits: u8) -> f32 {
 }
 
 /// The largest magnitude that the accumulator of a channel can reach.
-pub(crate) fn accumulator_bound(
-    weights: &[f32],
-    bias: f32,
-    input: Encoding,
-    exponent: i32,
-    bits: u8,
-) -> i64 {
+pub(crate) fn accumulator_bound(weights: &[f32], bias: f32, input: Encoding, exponent: i32, bits: u8) -> i64 {
     let scale = power(exponent);
-    let sum: i64 =
-        weights.iter().map(|w| quantize_weight(w * scale, bits).abs() as i64).sum();
+    let sum: i64 = weights.iter().map(|w| quantize_weight(w * scale, bits).abs() as i64).sum();
     let largest = if input.signed { 128 } else { 255 };
     let bias = (bias * power(input.exponent + exponent)).round_ties_even().abs();
     // The cast saturates, far above any limit.

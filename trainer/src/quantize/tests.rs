@@ -123,9 +123,8 @@ fn integer_logits(network: &QuantizedNetwork, image: &[u8]) -> Map {
 
 /// Calibrates a network with random parameters, and compares fake-quantized logits with integers.
 fn check(layers: &str, bits: u8) {
-    let text = format!(
-        "name = \"t\"\ninput = [12, 11, 1]\nlayers = [{layers}]\n[quantization]\nbits = {bits}"
-    );
+    let text =
+        format!("name = \"t\"\ninput = [12, 11, 1]\nlayers = [{layers}]\n[quantization]\nbits = {bits}");
     let config = Config::parse(&text, layers).unwrap();
     let plan = plan(&config).unwrap();
     let mut rng = StdRng::seed_from_u64(u64::from(bits));
@@ -153,8 +152,7 @@ fn check(layers: &str, bits: u8) {
         let network = Network::new(&structure, &values, learn);
         let input = Tensor::<4>::from_data(pixels.clone(), &device);
         let (mut rng, mut unused) = (StdRng::seed_from_u64(0), Vec::new());
-        let mut mode =
-            if learn { Mode::Training(&mut rng, &mut unused) } else { Mode::Inference };
+        let mut mode = if learn { Mode::Training(&mut rng, &mut unused) } else { Mode::Inference };
         let logits = network.forward(input, &mut mode);
         let scale = 2f64.powi(quantized.layers.last().unwrap().output_encoding.exponent);
         let found: Vec<f32> = logits.clone().try_into_vec_as().unwrap();
@@ -184,11 +182,17 @@ fn fake_quantization_is_integer_arithmetic() {
         format!("{CONV},{{type=\"max_pool\",size=2}},{TAIL}"),
         format!("{CONV},{{type=\"conv\",filters=4,kernel=[3,2],stride=[2,1],padding=\"same\"}},{TAIL}"),
         format!("{CONV},{{type=\"conv\",filters=6,kernel=3,groups=6}},{{type=\"tanh\"}},{TAIL}"),
-        format!("{CONV},{{type=\"conv\",filters=4,kernel=3,groups=2,padding=[2,0,1,1]}},{{type=\"max_pool\",size=3,stride=2,padding=\"same\"}},{TAIL}"),
+        format!(
+            "{CONV},{{type=\"conv\",filters=4,kernel=3,groups=2,padding=[2,0,1,1]}},{{type=\"max_pool\",size=3,stride=2,padding=\"same\"}},{TAIL}"
+        ),
         format!("{CONV},{{type=\"average_pool\",size=2}},{TAIL}"),
         format!("{CONV},{{type=\"average_pool\",size=3}},{TAIL}"),
-        format!("{CONV},{{type=\"conv\",filters=5,kernel=1}},{{type=\"global_average_pool\"}},{{type=\"dense\",units=10}}"),
-        format!("{CONV},{{type=\"flatten\"}},{{type=\"dense\",units=20}},{{type=\"batch_norm\"}},{{type=\"tanh\"}},{{type=\"dense\",units=12}},{{type=\"relu\"}},{{type=\"dense\",units=10}}"),
+        format!(
+            "{CONV},{{type=\"conv\",filters=5,kernel=1}},{{type=\"global_average_pool\"}},{{type=\"dense\",units=10}}"
+        ),
+        format!(
+            "{CONV},{{type=\"flatten\"}},{{type=\"dense\",units=20}},{{type=\"batch_norm\"}},{{type=\"tanh\"}},{{type=\"dense\",units=12}},{{type=\"relu\"}},{{type=\"dense\",units=10}}"
+        ),
     ];
     for network in networks {
         for bits in [8, 4, 2] {

@@ -231,7 +231,8 @@ impl Task {
         let mut statistics = Vec::new();
         let logits = network.forward(input, &mut Mode::Training(&mut rng, &mut statistics));
 
-        let mut targets = vec![(self.label_smoothing / self.classes as f64) as f32; labels.len() * self.classes];
+        let mut targets =
+            vec![(self.label_smoothing / self.classes as f64) as f32; labels.len() * self.classes];
         for (row, label) in targets.chunks_exact_mut(self.classes).zip(&labels) {
             row[usize::from(*label)] += (1.0 - self.label_smoothing) as f32;
         }
@@ -276,14 +277,10 @@ impl Learner {
             return;
         }
         let device = self.values.parameters.device();
-        let tensor = |values: &[f32]| {
-            Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)
-        };
-        let moments = AdaptiveMomentumState::new(
-            state.steps,
-            tensor(&state.moment_1),
-            tensor(&state.moment_2),
-        );
+        let tensor =
+            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device);
+        let moments =
+            AdaptiveMomentumState::new(state.steps, tensor(&state.moment_1), tensor(&state.moment_2));
         self.state = Some(AdamWState::new(moments));
     }
 
@@ -338,9 +335,8 @@ fn image_size(images: &Dataset) -> usize {
 /// Cross-entropy and correct answers, from logits.
 fn tally(logits: Tensor<2>, labels: &[u8]) -> Result<Tally> {
     let [_, classes] = logits.dims();
-    let logits: Vec<f32> = logits
-        .try_into_vec_as()
-        .map_err(|error| anyhow!("reading logits from the device: {error:?}"))?;
+    let logits: Vec<f32> =
+        logits.try_into_vec_as().map_err(|error| anyhow!("reading logits from the device: {error:?}"))?;
     let mut tally = Tally { images: labels.len(), ..Tally::default() };
     for (row, label) in logits.chunks_exact(classes).zip(labels) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

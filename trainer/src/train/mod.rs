@@ -12,6 +12,8 @@ mod directory;
 mod learner;
 mod phase;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
@@ -87,12 +89,21 @@ impl Training {
 
     /// Trains, from the last checkpoint of the directory if there is one, and saves the result there.
     pub fn run(&self) -> Result<Outcome> {
+        self.run_observed(&mut |_| Ok(()))
+    }
+
+    /// The same; `after` sees each checkpoint after it has been saved, and may end the run.
+    fn run_observed(&self, after: &mut dyn FnMut(&Checkpoint) -> Result<()>) -> Result<Outcome> {
         let mut checkpoint = self.start()?;
         let progress = Progress::new(self, &checkpoint);
 
         let structure = Structure::float(&self.plan);
         let float = Phase::float(self);
-        float.run(&structure, &progress, &mut checkpoint, |checkpoint, state| checkpoint.float = state)?;
+        float.run(&structure, &progress, &mut checkpoint, &mut |checkpoint, state| {
+            checkpoint.float = state;
+            self.directory.save_checkpoint(checkpoint)?;
+            after(checkpoint)
+        })?;
 
         let State { parameters, statistics, .. } = &checkpoint.float;
         let folded = fold(&self.plan, &structure, parameters, statistics);
@@ -106,8 +117,10 @@ impl Training {
             checkpoint.integer = Some((schemes.clone(), State { parameters, ..State::default() }));
         }
         let integer = Phase::integer(self);
-        integer.run(&structure, &progress, &mut checkpoint, |checkpoint, state| {
+        integer.run(&structure, &progress, &mut checkpoint, &mut |checkpoint, state| {
             checkpoint.integer = Some((schemes.clone(), state));
+            self.directory.save_checkpoint(checkpoint)?;
+            after(checkpoint)
         })?;
         progress.finish();
 

@@ -73,24 +73,22 @@ impl<'a> Phase<'a> {
         Extent { steps: self.options.max_steps.unwrap_or(steps).min(steps), per_epoch, batch }
     }
 
-    /// Runs the epochs that `checkpoint` does not have yet; `store` puts the state after each into it.
+    /// Runs the epochs that `checkpoint` does not have yet; `store` puts the state
+    /// after each into it, and saves it.
     pub(super) fn run(
         &self,
         structure: &Structure,
         progress: &Progress,
         checkpoint: &mut Checkpoint,
-        store: impl Fn(&mut Checkpoint, State),
+        store: &mut dyn FnMut(&mut Checkpoint, State) -> Result<()>,
     ) -> Result<()> {
         let extent = self.extent();
         let state = match &checkpoint.integer {
             Some((_, state)) if self.integer => state.clone(),
             _ => checkpoint.float.clone(),
         };
-        let values = Values::new(
-            state.parameters.clone(),
-            state.statistics.clone(),
-            self.training.workers.device(),
-        );
+        let values =
+            Values::new(state.parameters.clone(), state.statistics.clone(), self.training.workers.device());
         let mut learner = Learner::new(structure, values, &self.options);
         learner.restore(&state);
         let task = Arc::new(Task {
@@ -114,8 +112,7 @@ impl<'a> Phase<'a> {
             progress.begin(self.integer, epoch, extent.epochs());
             let tally = self.epoch(&task, &mut learner, &schedule, extent, epoch, progress)?;
             let workers = &self.training.workers;
-            let validation =
-                workers.evaluate(structure, &learner.values, &self.training.validation)?;
+            let validation = workers.evaluate(structure, &learner.values, &self.training.validation)?;
             let figures = Epoch {
                 integer: self.integer,
                 number: epoch + 1,
@@ -127,8 +124,7 @@ impl<'a> Phase<'a> {
             };
             progress.end(&figures, extent.epochs(), tally.images);
             checkpoint.history.push(figures);
-            store(checkpoint, learner.save(epoch + 1)?);
-            self.training.directory.save_checkpoint(checkpoint)?;
+            store(checkpoint, learner.save(epoch + 1)?)?;
         }
         Ok(())
     }
@@ -150,12 +146,7 @@ impl<'a> Phase<'a> {
         let first = epoch * extent.per_epoch;
         let batches = order.chunks_exact(extent.batch).zip(first..extent.steps);
         for (indices, step) in batches {
-            let batch = Batch {
-                indices: indices.to_vec(),
-                seed,
-                epoch: epoch as u64,
-                step: step as u64,
-            };
+            let batch = Batch { indices: indices.to_vec(), seed, epoch: epoch as u64, step: step as u64 };
             let rate = schedule.rate(step);
             let tally = self.training.workers.step(task, learner, &batch, rate)?;
             ensure!(
@@ -183,9 +174,8 @@ impl Progress {
     pub(super) fn new(training: &Training, checkpoint: &Checkpoint) -> Self {
         let (float, integer) = (Phase::float(training).extent(), Phase::integer(training).extent());
         let tuned = checkpoint.integer.as_ref().map_or(0, |(_, state)| state.epochs);
-        let done = |extent: Extent, epochs: usize| {
-            (epochs * extent.per_epoch).min(extent.steps) * extent.batch
-        };
+        let done =
+            |extent: Extent, epochs: usize| (epochs * extent.per_epoch).min(extent.steps) * extent.batch;
         let left = (float.images() - done(float, checkpoint.float.epochs))
             + (integer.images() - done(integer, tuned));
         Self { bar: report::progress(left as u64, "images") }

@@ -1,0 +1,261 @@
+//! `trainer train`: from a configuration to verified model files.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::config::Config;
+use crate::data::{self, Part};
+use crate::engine::runtime::RuntimeModel;
+use crate::export::{ExportOptions, Release, Released, release};
+use crate::network::{Plan, plan};
+use crate::preset::{self, PRESETS};
+use crate::report::{Align, Look, percent, table, thousands};
+use crate::train::{Backend, Outcome, RunDirectory, Training};
+
+/// Options of `trainer train`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
+pub(super) struct Args {
+    /// Preset, or TOML file of the same form.
+    #[arg(value_name = "CONFIG", default_value = PRESETS[0].name)]
+    config: String,
+
+    /// Print the configuration, with the flags applied, and stop: the start of a file of your own.
+    #[arg(long, conflicts_with = "resume")]
+    show: bool,
+
+    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Directory of the run [default: runs/NAME-N, the first N that is free].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Replace the run that is in --out already.
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+
+    /// Continue the run in DIR after its last whole epoch; the result is that of an unbroken run.
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = [
+            "config", "out", "name", "epochs", "batch_size", "learning_rate", "seed", "bits", "qat_epochs", "limit",
+            "max_steps",
+        ]
+    )]
+    resume: Option<PathBuf>,
+
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = Backend::Cpu)]
+    backend: Backend,
+
+    /// Name of the model and of its files.
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Passes over the training images, with floats.
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+
+    /// Passes with the integers of the board, after those with floats; 0 for none.
+    #[arg(long, value_name = "N")]
+    qat_epochs: Option<usize>,
+
+    /// Images a step.
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+
+    /// Learning rate after the warm-up.
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+
+    /// Seed of everything random; on the CPU the same seed gives the same files, bit for bit.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+
+    /// Bits a weight: 8, 4 or 2; layers that say `bits` keep theirs.
+    #[arg(long, value_name = "BITS")]
+    bits: Option<u8>,
+
+    /// Train on the first N images only.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// End each phase (floats, integers) after N steps, for a trial.
+    #[arg(long, value_name = "N")]
+    max_steps: Option<usize>,
+}
+
+fn after_help() -> String {
+    let presets: String =
+        PRESETS.iter().map(|preset| format!("  {:<10} {}\n", preset.name, preset.summary)).collect();
+    format!(
+        "\
+Presets (`--show` prints one in full; flags win over the file):
+{presets}
+Examples:
+  trainer train                                  the default network on the MNIST of the repository
+  trainer train keras-cnn --epochs 3
+  trainer train --show nano > my.toml            write a network of your own, then
+  trainer train my.toml --out runs/mine
+  trainer train --resume runs/nano-1             after Ctrl-C, a crash or a power cut
+
+Ctrl-C stops at once; at most the running epoch is lost. Decisions are made on 5,000 validation
+images; the test set is used once, for the final table."
+    )
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: Args) -> Result<()> {
+    let (resumed, config) = match &args.resume {
+        Some(path) => {
+            let (directory, config) = RunDirectory::open(path)?;
+            (Some(directory), config)
+        }
+        None => (None, configuration(&args)?),
+    };
+    let plan = plan(&config).with_context(|| args.origin())?;
+    if args.show {
+        print!("{}", config.to_toml()?);
+        return Ok(());
+    }
+    let device = args.backend.device()?;
+    let source = args.data.clone().map_or_else(data::default_directory, Ok)?;
+    let load = |part| data::load_classes(&source, part, plan.classes());
+    // The test set is opened now because a missing file should not cost a training run.
+    let (train, validation, test) = (load(Part::Train)?, load(Part::Validation)?, load(Part::Test)?);
+    test.expect_size(plan.input.height, plan.input.width)?;
+
+    let directory = match (resumed, &args.out) {
+        (Some(directory), _) => directory,
+        (None, Some(path)) => RunDirectory::create(path, args.overwrite)?,
+        (None, None) => RunDirectory::next(&config.name)?,
+    };
+    let path = directory.path().to_owned();
+    eprintln!(
+        "{}: {} layers, {} parameters; {} images of {}; in {}",
+        config.name,
+        plan.steps.len(),
+        thousands(plan.parameters() as u64),
+        thousands(config.training.images.unwrap_or(train.len()).min(train.len()) as u64),
+        train.source,
+        path.display()
+    );
+    let started = Instant::now();
+    let training = Training::new(config, directory, train, validation, &device, args.backend)?;
+    let outcome = training.run()?;
+    let seconds = started.elapsed().as_secs_f64();
+
+    let Outcome { float, quantized, provenance, .. } = &outcome;
+    let model = Release { float, quantized, provenance };
+    let released = release(&path, &model, &ExportOptions::default(), &test, true)?;
+    print!("{}", summary(&plan, &released, seconds)?);
+    // Any loss of accuracy is in the table; here only a difference in bits is a failure.
+    released.report.check(100.0)
+}
+
+impl Args {
+    fn origin(&self) -> String {
+        match &self.resume {
+            Some(path) => path.join("config.toml").display().to_string(),
+            None => self.config.clone(),
+        }
+    }
+}
+
+/// The configuration with the flags applied, checked again.
+fn configuration(args: &Args) -> Result<Config> {
+    let mut config = preset::resolve(&args.config)?;
+    fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
+        if let Some(value) = flag {
+            *field = value.clone();
+        }
+    }
+    set(&mut config.name, &args.name);
+    set(&mut config.seed, &args.seed);
+    set(&mut config.training.epochs, &args.epochs);
+    set(&mut config.training.batch_size, &args.batch_size);
+    set(&mut config.training.learning_rate, &args.learning_rate);
+    set(&mut config.quantization.bits, &args.bits);
+    set(&mut config.quantization.qat_epochs, &args.qat_epochs);
+    config.training.images = args.limit.or(config.training.images);
+    config.training.max_steps = args.max_steps.or(config.training.max_steps);
+    config.check().with_context(|| args.config.clone())?;
+    Ok(config)
+}
+
+fn summary(plan: &Plan, released: &Released, seconds: f64) -> Result<String> {
+    let exported = &released.exported;
+    let bytes = std::fs::read(&exported.postcard)
+        .with_context(|| format!("cannot read {}", exported.postcard.display()))?;
+    let model = RuntimeModel::new(&bytes)?;
+    let report = &released.report;
+    let on_test = format!("on {} test images", thousands(report.images));
+    let row = |what: &str, value: String| vec![what.to_owned(), value];
+    let rows = [
+        row("float accuracy", format!("{} {on_test}", percent(report.float.correct, report.float.images))),
+        row(
+            "quantized accuracy",
+            format!("{} {on_test}", percent(report.quantized.correct, report.quantized.images)),
+        ),
+        row("weights", format!("{} bytes", thousands(model.weight_bytes as u64))),
+        row("scratch", format!("{} bytes", thousands(model.scratch_bytes as u64))),
+        row("MACs", thousands(model.macs)),
+        row("training", duration(seconds)),
+        row(
+            "board == ONNX",
+            format!("{} of {} logits equal", thousands(report.logits_equal), thousands(report.images)),
+        ),
+        row("for the board", exported.postcard.display().to_string()),
+        row("for the desktop", exported.onnx.display().to_string()),
+        row("not quantized", exported.float_onnx.display().to_string()),
+        row("card", released.card.display().to_string()),
+    ];
+    let header = [(plan.name.as_str(), Align::Left), ("", Align::Left)];
+    Ok(table(Look::of_stdout(), &header, &rows) + "\n")
+}
+
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    if whole < 60 { format!("{seconds:.1} s") } else { format!("{} min {:02} s", whole / 60, whole % 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        let words = std::iter::once("train").chain(line.split_whitespace());
+        <Line as clap::Parser>::try_parse_from(words).map(|line| line.args)
+    }
+
+    #[test]
+    fn flags_win_over_the_preset() {
+        let args =
+            parse("lenet5 --epochs 2 --seed 9 --bits 4 --qat-epochs 0 --max-steps 7 --name mine").unwrap();
+        let config = configuration(&args).unwrap();
+        assert_eq!((config.training.epochs, config.seed, config.quantization.bits), (2, 9, 4));
+        assert_eq!((config.quantization.qat_epochs, config.training.max_steps), (0, Some(7)));
+        assert_eq!(config.name, "mine");
+        assert_eq!(configuration(&parse("").unwrap()).unwrap().name, "nano");
+    }
+
+    #[test]
+    fn wrong_flags_are_refused() {
+        assert!(parse("--resume runs/x --epochs 3").is_err());
+        assert!(parse("--overwrite").is_err());
+        assert!(parse("--backend tpu").is_err());
+        let message = format!("{:#}", configuration(&parse("--bits 5").unwrap()).unwrap_err());
+        assert!(message.contains("bits = 5"), "{message}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Training learns, repeats itself, and survives being killed.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::*;
+use crate::export::postcard;
+
+const SIDE: usize = 12;
+
+/// Bright stripes at a place that depends on the class, over noise.
+fn stripes(count: usize, salt: usize) -> Dataset {
+    let mut images = Vec::new();
+    let mut labels = Vec::new();
+    for index in 0..count {
+        let class = index % 3;
+        labels.push(class as u8);
+        for row in 0..SIDE {
+            for column in 0..SIDE {
+                let noise = (index * 31 + row * 17 + column * 7 + salt) * 2_654_435_761 >> 13 & 63;
+                let bright = match class {
+                    0 => row / 3 == 1,
+                    1 => column / 3 == 2,
+                    _ => row.abs_diff(column) < 2,
+                };
+                images.push((noise + if bright { 180 } else { 0 }) as u8);
+            }
+        }
+    }
+    Dataset { images, labels, height: SIDE, width: SIDE, classes: 3, source: "stripes".to_owned() }
+}
+
+const CONFIG: &str = r#"
+name = "stripes"
+input = [12, 12, 1]
+layers = [
+    { type = "conv", filters = 4, kernel = 3 },
+    { type = "batch_norm" },
+    { type = "relu" },
+    { type = "max_pool", size = 2 },
+    { type = "flatten" },
+    { type = "dropout", rate = 0.1 },
+    { type = "dense", units = 3 },
+]
+
+[training]
+epochs = 3
+batch_size = 16
+learning_rate = 0.01
+warmup_steps = 4
+
+[quantization]
+bits = 4
+qat_epochs = 2
+qat_learning_rate = 0.001
+"#;
+
+fn training(directory: &Path, seed: u64) -> Training {
+    let mut config = Config::parse(CONFIG, "stripes").unwrap();
+    config.seed = seed;
+    let directory = RunDirectory::create(directory, false)
+        .or_else(|_| RunDirectory::open(directory).map(|(directory, _)| directory))
+        .unwrap();
+    let device = Backend::Cpu.device().unwrap();
+    Training::new(config, directory, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+}
+
+/// Everything that a run leaves, in bytes.
+fn fingerprint(outcome: &Outcome) -> (Vec<u8>, Vec<u32>) {
+    let layers = outcome.float.layers.iter();
+    let floats = layers.flat_map(|layer| layer.weights.iter().chain(&layer.bias));
+    (postcard::encode(&outcome.quantized).unwrap(), floats.map(|value| value.to_bits()).collect())
+}
+
+#[test]
+fn learns_and_repeats_itself_bit_for_bit() {
+    let [first, again, other] = [1, 1, 2].map(|seed| {
+        let directory = tempfile::tempdir().unwrap();
+        training(directory.path(), seed).run().unwrap()
+    });
+    assert_eq!(fingerprint(&first), fingerprint(&again));
+    assert_ne!(fingerprint(&first), fingerprint(&other));
+
+    let history = &first.history;
+    assert_eq!(history.len(), 5);
+    assert!(history[2].loss < history[0].loss / 2.0, "{history:?}");
+    assert!(history[2].validation_accuracy > 0.9, "{history:?}");
+    assert!(history[4].validation_accuracy > 0.9, "{history:?}");
+}
+
+#[test]
+fn a_killed_run_continues_as_if_nothing_had_happened() {
+    let directory = tempfile::tempdir().unwrap();
+    let unbroken = training(directory.path(), 1).run().unwrap();
+    for killed_after in 1..=5 {
+        let directory = tempfile::tempdir().unwrap();
+        let mut epochs = 0;
+        let killed = training(directory.path(), 1).run_observed(&mut |_| {
+            epochs += 1;
+            if epochs == killed_after {
+                bail!("killed");
+            }
+            Ok(())
+        });
+        assert!(killed.is_err());
+        let message = load_run(directory.path()).unwrap_err().to_string();
+        assert!(message.contains("--resume"), "{message}");
+        let continued = training(directory.path(), 1).run().unwrap();
+        assert_eq!(fingerprint(&continued), fingerprint(&unbroken), "killed after {killed_after}");
+
+        let (float, quantized, provenance) = load_run(directory.path()).unwrap();
+        assert_eq!(provenance.dataset, "stripes");
+        let loaded = Outcome { float, quantized, provenance, history: Vec::new() };
+        assert_eq!(fingerprint(&loaded), fingerprint(&unbroken));
+    }
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused_before_training() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = || RunDirectory::create(directory.path(), true).unwrap();
+    let device = Backend::Cpu.device().unwrap();
+    let refused = |config: Config, data: Dataset| {
+        let result = Training::new(config, run(), data.clone(), data, &device, Backend::Cpu);
+        result.err().map(|error| format!("{error:#}")).unwrap_or_default()
+    };
+    let config = Config::parse(CONFIG, "stripes").unwrap();
+    let small = Dataset { height: 6, width: 24, ..stripes(30, 1) };
+    assert!(refused(config.clone(), small).contains("image size"));
+    let many = Dataset { classes: 4, ..stripes(30, 1) };
+    assert!(refused(config.clone(), many).contains("3 units"));
+    let colour = Config { input: [12, 12, 3], ..config };
+    assert!(refused(colour, stripes(30, 1)).contains("1 channel"));
+}
+
+#[test]
+fn a_run_is_not_continued_on_other_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut training = training(directory.path(), 1);
+    training.run().unwrap();
+    training.train = Arc::new(Dataset { source: "others".to_owned(), ..stripes(120, 1) });
+    let message = training.run().unwrap_err().to_string();
+    assert!(message.contains("stripes") && message.contains("others"), "{message}");
+}
+
+#[test]
+fn directories_are_never_overwritten_by_accident() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = RunDirectory::create(directory.path(), false).unwrap();
+    run.save_config(&Config::parse(CONFIG, "stripes").unwrap()).unwrap();
+    let message = RunDirectory::create(directory.path(), false).unwrap_err().to_string();
+    assert!(message.contains("--resume") && message.contains("--overwrite"), "{message}");
+    RunDirectory::create(directory.path(), true).unwrap();
+    assert!(!directory.path().join("config.toml").exists());
+}
