@@ -76,6 +76,7 @@ impl Grid {
 
     /// Removes the background: afterwards a cell is its ink, 0 to about 200. What fits no square of
     /// `2 * radius + 1` cells is ink. Finds the polarity unless it is known.
+    #[inline(never)] // its stack is free again before masks are needed
     pub(super) fn flatten(&mut self, known: Option<Polarity>, radius: usize) -> Result<Polarity, InkError> {
         let plane = Plane::through_border(self);
         let (darkest, lightest) = self.tails(|row, column| plane.at(row, column));
