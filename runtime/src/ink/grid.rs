@@ -26,12 +26,14 @@ pub(super) struct Grid {
 }
 
 impl Grid {
+    /// No cells.
+    pub(super) const EMPTY: Grid = Grid { cells: [[0; GRID]; GRID], rows: 0, columns: 0 };
+
     /// Shrinks a part of a frame to fit the grid, by area average; cells are about square.
-    pub(super) fn of_frame(pixels: &[u8], frame_width: usize, view: Rectangle) -> Grid {
+    pub(super) fn show(&mut self, pixels: &[u8], frame_width: usize, view: Rectangle) {
         let longer = view.height.max(view.width).max(GRID);
-        let fit = |length: usize| ((2 * length * GRID + longer) / (2 * longer)).clamp(1, GRID);
-        let (rows, columns) = (fit(view.height), fit(view.width));
-        let mut cells = [[0; GRID]; GRID];
+        let (rows, columns) = (fitted(view.height, longer, GRID), fitted(view.width, longer, GRID));
+        (self.rows, self.columns) = (rows, columns);
         area_average(
             view.height,
             view.width,
@@ -41,12 +43,11 @@ impl Grid {
                 pixels.get((view.top + row) * frame_width + view.left + column).copied().unwrap_or(0)
             },
             |row, column, value| {
-                if let Some(cell) = cells.get_mut(row).and_then(|row| row.get_mut(column)) {
+                if let Some(cell) = self.cells.get_mut(row).and_then(|row| row.get_mut(column)) {
                     *cell = value;
                 }
             },
         );
-        Grid { cells, rows, columns }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -73,12 +74,23 @@ impl Grid {
         self.cells.iter_mut().take(self.rows).filter_map(move |row| row.get_mut(..columns))
     }
 
-    /// Removes the background: afterwards a cell is its ink, 0 to about 200. Finds the polarity
-    /// unless it is known.
-    pub(super) fn flatten(&mut self, known: Option<Polarity>) -> Result<Polarity, InkError> {
+    /// Removes the background: afterwards a cell is its ink, 0 to about 200. What fits no square of
+    /// `2 * radius + 1` cells is ink. Finds the polarity unless it is known.
+    #[inline(never)] // its stack is free again before masks are needed
+    pub(super) fn flatten(&mut self, known: Option<Polarity>, radius: usize) -> Result<Polarity, InkError> {
         let plane = Plane::through_border(self);
-        let (darkest, lightest) = self.tails(&plane);
-        let polarity = known.unwrap_or(if darkest > lightest { Polarity::Dark } else { Polarity::Light });
+        let (darkest, lightest) = self.tails(|row, column| plane.at(row, column));
+        let mut background = Grid { cells: self.cells, rows: self.rows, columns: self.columns };
+        // For a grid of fewer cells, the window is of the same share.
+        let radius = (radius * self.rows.max(self.columns) / GRID).max(1);
+        let polarity = known.unwrap_or_else(|| {
+            // The longer tail is the ink. Around the local mean it is so for small ink in uneven
+            // light as well, around the plane for ink that fills the picture.
+            background.filter(radius, mean);
+            let (dark, light) = self.tails(|row, column| i32::from(background.at(row, column)));
+            let dark_is_longer = darkest + 2 * dark > lightest + 2 * light;
+            if dark_is_longer { Polarity::Dark } else { Polarity::Light }
+        });
         let (sign, span) = match polarity {
             Polarity::Dark => (-1, darkest),
             Polarity::Light => (1, lightest),
@@ -92,11 +104,9 @@ impl Grid {
                 *cell = (BASE + ink * SPAN / span).clamp(0, 255) as u8;
             }
         }
-        // A window that no stroke can fill: a quarter of the picture is a very thick one.
-        let radius = (self.rows.max(self.columns) / 6).max(1);
-        let mut background = Grid { cells: self.cells, rows: self.rows, columns: self.columns };
-        background.filter(radius, u8::min);
-        background.filter(radius, u8::max);
+        background.cells = self.cells;
+        background.filter(radius, |window| window.iter().copied().min().unwrap_or(0));
+        background.filter(radius, |window| window.iter().copied().max().unwrap_or(0));
         for (cells, background) in self.used_mut().zip(background.used()) {
             for (cell, background) in cells.iter_mut().zip(background) {
                 *cell = cell.saturating_sub(*background);
@@ -105,14 +115,13 @@ impl Grid {
         Ok(polarity)
     }
 
-    /// How far the darkest and the lightest cells are from the plane, but for one cell in 1024:
-    /// the longer tail is the ink.
-    fn tails(&self, plane: &Plane) -> (i32, i32) {
+    /// How far below and above a reference the darkest and the lightest cells are, but for one cell in 1024.
+    fn tails(&self, reference: impl Fn(usize, usize) -> i32) -> (i32, i32) {
         // In steps of two levels, to save stack.
         let mut histogram = [0u16; 256];
         for (row, cells) in self.used().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
-                let difference = (i32::from(*cell) - plane.at(row, column)).clamp(-255, 255);
+                let difference = (i32::from(*cell) - reference(row, column)).clamp(-255, 255);
                 if let Some(bin) = histogram.get_mut(((difference + 256) / 2) as usize) {
                     *bin += 1;
                 }
@@ -134,11 +143,12 @@ impl Grid {
         (-darkest, lightest)
     }
 
-    /// Replaces every cell by the extreme of the square window around it, as far as that is within the grid.
-    fn filter(&mut self, radius: usize, extreme: fn(u8, u8) -> u8) {
+    /// Replaces every cell by a summary of the square window around it, as far as that is within the
+    /// grid: first of the rows, then of the columns of the results.
+    fn filter(&mut self, radius: usize, summary: fn(&[u8]) -> u8) {
         let (rows, columns) = (self.rows, self.columns);
         for row in self.used_mut() {
-            filter_line(row, radius, extreme);
+            filter_line(row, radius, summary);
         }
         for column in 0..columns {
             let mut line = [0u8; GRID];
@@ -146,7 +156,7 @@ impl Grid {
                 *value = row.get(column).copied().unwrap_or(0);
             }
             if let Some(used) = line.get_mut(..rows) {
-                filter_line(used, radius, extreme);
+                filter_line(used, radius, summary);
             }
             for (value, row) in line.iter().zip(&mut self.cells) {
                 if let Some(cell) = row.get_mut(column) {
@@ -182,16 +192,22 @@ impl Grid {
     }
 }
 
-fn filter_line(line: &mut [u8], radius: usize, extreme: fn(u8, u8) -> u8) {
+fn filter_line(line: &mut [u8], radius: usize, summary: fn(&[u8]) -> u8) {
     let mut source = [0u8; GRID];
     for (copy, value) in source.iter_mut().zip(line.iter()) {
         *copy = *value;
     }
     let length = line.len();
     for (index, value) in line.iter_mut().enumerate() {
-        let window = source.get(index.saturating_sub(radius)..(index + radius + 1).min(length));
-        *value = window.unwrap_or(&[]).iter().copied().fold(*value, extreme);
+        if let Some(window) = source.get(index.saturating_sub(radius)..(index + radius + 1).min(length)) {
+            *value = summary(window);
+        }
     }
+}
+
+fn mean(window: &[u8]) -> u8 {
+    let sum: u32 = window.iter().map(|value| u32::from(*value)).sum();
+    sum.checked_div(window.len() as u32).unwrap_or(0) as u8
 }
 
 /// A plane of grey levels: even, or falling off to one side.
@@ -205,38 +221,74 @@ struct Plane {
 }
 
 impl Plane {
-    /// Least squares through the cells of the border. They lie symmetrically around the centre,
-    /// so the normal equations fall apart into three divisions.
+    /// Through the cells of the border, by medians: neither a shadow's edge nor ink that reaches
+    /// the border tilts it.
     fn through_border(grid: &Grid) -> Plane {
-        let (rows, columns) = (grid.rows as i32, grid.columns as i32);
-        let (mut count, mut sum) = (0i32, 0i32);
-        let (mut moments, mut squares) = ([0i64; 2], [0i64; 2]);
-        for (row, cells) in grid.used().enumerate() {
-            for (column, cell) in cells.iter().enumerate() {
-                let (row, column, value) = (row as i32, column as i32, i32::from(*cell));
-                if row > 0 && row < rows - 1 && column > 0 && column < columns - 1 {
-                    continue;
-                }
-                count += 1;
-                sum += value;
-                let offsets = [2 * row - rows + 1, 2 * column - columns + 1];
-                for ((moment, square), offset) in moments.iter_mut().zip(&mut squares).zip(offsets) {
-                    *moment += i64::from(value * offset);
-                    *square += i64::from(offset * offset);
+        let (rows, columns) = (grid.rows, grid.columns);
+        let edges = [(0, rows.saturating_sub(1)), (0, columns.saturating_sub(1))];
+        // The median rise from one cell to the one a quarter of the picture further on.
+        let slope = |length: usize, pair: &dyn Fn(usize) -> [i32; 2]| -> i32 {
+            let lag = (length / 4).max(1);
+            let mut rises = Differences::new();
+            for from in 0..length.saturating_sub(lag) {
+                for (high, low) in pair(from + lag).into_iter().zip(pair(from)) {
+                    rises.add(high - low);
                 }
             }
+            (rises.median() * 128).checked_div(lag as i32).unwrap_or(0)
+        };
+        let value = |row: usize, column: usize| i32::from(grid.at(row, column));
+        let [(top, bottom), (left, right)] = edges;
+        let slopes = [
+            slope(rows, &|row| [value(row, left), value(row, right)]),
+            slope(columns, &|column| [value(top, column), value(bottom, column)]),
+        ];
+        let mut plane = Plane { centre: 0, slopes, rows: rows as i32, columns: columns as i32 };
+        let mut levels = Differences::new();
+        let across = (0..columns).flat_map(|column| [(top, column), (bottom, column)]);
+        let down = (0..rows).flat_map(|row| [(row, left), (row, right)]);
+        for (row, column) in across.chain(down) {
+            levels.add(value(row, column) - plane.at(row, column));
         }
-        let mut slopes = [0; 2];
-        for ((slope, moment), square) in slopes.iter_mut().zip(moments).zip(squares) {
-            *slope = (moment * 256 / square.max(1)) as i32;
-        }
-        Plane { centre: sum * 256 / count.max(1), slopes, rows, columns }
+        plane.centre = levels.median() * 256;
+        plane
     }
 
     fn at(&self, row: usize, column: usize) -> i32 {
         let offsets = [2 * row as i32 - self.rows + 1, 2 * column as i32 - self.columns + 1];
         let slope: i32 = self.slopes.iter().zip(offsets).map(|(slope, offset)| slope * offset).sum();
         (self.centre + slope + 128) >> 8
+    }
+}
+
+/// A histogram of at most a few hundred differences of grey levels.
+struct Differences {
+    bins: [u16; 511],
+    count: u32,
+}
+
+impl Differences {
+    fn new() -> Differences {
+        Differences { bins: [0; 511], count: 0 }
+    }
+
+    fn add(&mut self, difference: i32) {
+        if let Some(bin) = self.bins.get_mut((difference.clamp(-255, 255) + 255) as usize) {
+            *bin += 1;
+            self.count += 1;
+        }
+    }
+
+    /// The median; 0 of nothing.
+    fn median(&self) -> i32 {
+        let mut seen = 0;
+        for (index, bin) in self.bins.iter().enumerate() {
+            seen += u32::from(*bin);
+            if seen * 2 > self.count {
+                return index as i32 - 255;
+            }
+        }
+        0
     }
 }
 
@@ -312,6 +364,12 @@ impl Levels {
         }
         best
     }
+}
+
+/// `length` scaled so that `longer` becomes `side`, rounded; 1 to `side`.
+pub(super) fn fitted(length: usize, longer: usize, side: usize) -> usize {
+    let longer = longer.max(1);
+    ((2 * length * side + longer) / longer / 2).clamp(1, side)
 }
 
 /// Resamples `height x width` values to `rows x columns`: each result is the mean of the area
