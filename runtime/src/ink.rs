@@ -207,7 +207,7 @@ fn place(grid: &Grid, bounds: &Rectangle, view: Rectangle) -> [u8; AREA] {
     let tall = bounds.height * view.height * grid.columns();
     let wide = bounds.width * view.width * grid.rows();
     let longer = tall.max(wide).max(1);
-    let fit = |length: usize| ((2 * length * BOX + longer) / (2 * longer)).clamp(1, BOX);
+    let fit = |length: usize| ((2 * length * BOX + longer) / (2 * longer).max(1)).clamp(1, BOX);
     let (rows, columns) = (fit(tall), fit(wide));
 
     let mut scaled = [[0u8; BOX]; BOX];
@@ -236,7 +236,7 @@ fn place(grid: &Grid, bounds: &Rectangle, view: Rectangle) -> [u8; AREA] {
     }
     // Every image of MNIST has its centre of mass in 13.5 <= c < 14.5, where c counts pixels from 0.
     let offset = |moment: u32, length: usize| -> usize {
-        let centre = moment / (2 * mass.max(1)); // floor(c + 0.5): a moment counts half pixels
+        let centre = moment / (2 * mass).max(1); // floor(c + 0.5): a moment counts half pixels
         (SIDE as u32 / 2).saturating_sub(centre).min((SIDE - length) as u32) as usize
     };
     let (top, left) = (offset(vertical, rows), offset(horizontal, columns));

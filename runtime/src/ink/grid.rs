@@ -29,7 +29,7 @@ impl Grid {
     /// Shrinks a part of a frame to fit the grid, by area average; cells are about square.
     pub(super) fn of_frame(pixels: &[u8], frame_width: usize, view: Rectangle) -> Grid {
         let longer = view.height.max(view.width).max(GRID);
-        let fit = |length: usize| ((2 * length * GRID + longer) / (2 * longer)).clamp(1, GRID);
+        let fit = |length: usize| ((2 * length * GRID + longer) / (2 * longer).max(1)).clamp(1, GRID);
         let (rows, columns) = (fit(view.height), fit(view.width));
         let mut cells = [[0; GRID]; GRID];
         area_average(
