@@ -16,6 +16,17 @@ pub fn specification(model: &Model<'_>) -> ModelSpec {
     }
 }
 
+/// `spec` with a pool of 1 x 1 as no pool at all, which is how a file reads back.
+pub fn normalized(spec: &ModelSpec) -> ModelSpec {
+    let mut spec = spec.clone();
+    for layer in &mut spec.layers {
+        if let LayerSpec::Convolution { pool, .. } = layer {
+            *pool = pool.filter(|pool| *pool != ([1, 1], [1, 1]));
+        }
+    }
+    spec
+}
+
 fn layer(layer: &Layer<'_>) -> LayerSpec {
     match &layer.operation {
         Operation::Convolution { window, padding, groups, pool, parameters } => {

@@ -4,7 +4,8 @@
 //! panics, the handler is never linked and the function is never missed; where it does not, the
 //! linker says `undefined symbol: tenfold_runtime_can_panic`.
 //!
-//! `load` covers any bytes at all; the other calls cover any model that was loaded and any row.
+//! `load` covers any bytes at all, `normalise` any frame; the other calls cover any model that was
+//! loaded and any row.
 //! The idea is that of the crate `panic-never`.
 
 #![no_std]
@@ -13,7 +14,7 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use tenfold_runtime::{Model, Observer, Recognizer, Scratch};
+use tenfold_runtime::{Model, Observer, Recognizer, Scratch, ink};
 
 // For `_start`, `memcpy` and `memset`.
 #[link(name = "c")]
@@ -40,6 +41,7 @@ impl Observer for Opaque {
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
+    black_box(ink::normalise(black_box(&[]), black_box(0), black_box(0)).is_ok());
     let file: &[u8] = black_box(&[]);
     let mut scratch = Scratch::<64>::new();
     if let Ok(model) = Model::load(file) {

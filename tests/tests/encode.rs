@@ -1,0 +1,149 @@
+//! Specifications that make no sense: the encoder says what is wrong, or writes a file that loads.
+
+use tenfold_runtime::format::{self, EncodeError};
+use tenfold_runtime::{LoadError, Model};
+use tenfold_tests::buffer::Buffer;
+use tenfold_tests::random::Random;
+use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
+use tenfold_tests::{describe, generate, networks, view};
+
+/// Whether the build is slow, and tries fewer networks.
+const SLOW: bool = cfg!(debug_assertions);
+
+fn parameters(layer: &mut LayerSpec) -> Option<&mut Parameters> {
+    match layer {
+        LayerSpec::Convolution { parameters, .. } | LayerSpec::Dense { parameters } => Some(parameters),
+        LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => None,
+    }
+}
+
+/// LeNet-5 with its first layer's parameters changed.
+fn changed(change: impl Fn(&mut Parameters)) -> EncodeError {
+    let mut spec = networks::lenet5();
+    change(parameters(&mut spec.layers[0]).expect("a convolution has parameters"));
+    format::encode(&spec).expect_err("it makes no sense")
+}
+
+#[test]
+fn every_list_has_its_length() {
+    let length = |list, expected, found| EncodeError::Length { layer: 0, list, expected, found };
+    assert_eq!(changed(|p| p.weights.push(1)), length("weights", 150, 151));
+    assert_eq!(changed(|p| p.weights.clear()), length("weights", 150, 0));
+    assert_eq!(changed(|p| p.bias.truncate(5)), length("weights", 125, 150));
+    assert_eq!(changed(|p| p.shifts.truncate(5)), length("shifts", 6, 5));
+    let table = |p: &mut Parameters| p.output = Output::Table { signed: true, entries: vec![0; 255] };
+    assert_eq!(changed(table), length("table entries", 256, 255));
+    assert_eq!(changed(table).to_string(), "layer 0: 255 table entries, expected 256");
+}
+
+#[test]
+fn every_weight_fits_its_bits() {
+    for (bits, outside) in [(8, vec![-128]), (4, vec![-128, -8, 8, 127]), (2, vec![-4, -2, 0, 2, 4, 5])] {
+        for weight in outside {
+            let error = changed(|p| {
+                p.weight_bits = bits;
+                p.weights.fill(1);
+                p.weights[7] = weight;
+            });
+            assert_eq!(error, EncodeError::Weight { layer: 0, index: 7, weight, bits });
+            assert!(error.to_string().contains(&format!("weight 7 is {weight}")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_the_loader_would_refuse_is_not_written() {
+    let invalid = |error| EncodeError::Invalid(error);
+    assert_eq!(changed(|p| p.shifts[3] = 32), invalid(LoadError::Shift { layer: 0 }));
+    assert_eq!(changed(|p| p.output = Output::Logits).to_string(), "layer 0: 6 shifts, expected 0");
+    let channel = 2;
+    assert_eq!(changed(|p| p.bias[2] = i32::MAX), invalid(LoadError::Accumulator { layer: 0, channel }));
+
+    let many = |count: usize| {
+        let pool = LayerSpec::MaxPool { kernel: [1, 1], stride: [1, 1], padding: [0; 4] };
+        let mut spec = networks::lenet5();
+        let rest = spec.layers.len();
+        spec.layers.splice(0..0, vec![pool; count - rest]);
+        format::encode(&spec)
+    };
+    assert!(many(16).is_ok());
+    for found in [17, 255, 256, 300] {
+        assert_eq!(many(found), Err(invalid(LoadError::LayerCount { found, capacity: 16 })));
+    }
+    let none = ModelSpec { layers: Vec::new(), ..networks::lenet5() };
+    assert_eq!(format::encode(&none), Err(invalid(LoadError::LayerCount { found: 0, capacity: 16 })));
+    let long = ModelSpec { name: "n".repeat(65), ..networks::lenet5() };
+    assert_eq!(format::encode(&long), Err(invalid(LoadError::Name)));
+}
+
+/// Random nonsense in random networks. What is written loads, and says what the specification said.
+#[test]
+fn nonsense_is_refused_or_well_formed() {
+    let (mut refused, mut written) = (0, 0);
+    for seed in 0..if SLOW { 1_000 } else { 20_000 } {
+        let mut spec = generate::network(seed);
+        let mut random = Random::new(!seed);
+        for _ in 0..random.length(1, 2) {
+            corrupt(&mut random, &mut spec);
+        }
+        let Ok(bytes) = format::encode(&spec) else {
+            refused += 1;
+            continue;
+        };
+        written += 1;
+        let file = Buffer::aligned(&bytes);
+        let model = Model::load(file.bytes())
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", describe::model(&spec)));
+        let (read, wanted) = (view::specification(&model), view::normalized(&spec));
+        assert_eq!(format!("{read:?}"), format!("{wanted:?}"), "seed {seed}: read back, then given");
+    }
+    assert!(refused > 100 && written > 100, "{refused} refused, {written} written");
+}
+
+fn corrupt(random: &mut Random, spec: &mut ModelSpec) {
+    let small = |random: &mut Random| random.choose(&[0, 1, 2, 3, 7, 15, 16, 255]);
+    if random.one_in(8) {
+        spec.input[random.length(0, 2)] = random.choose(&[0, 1, 2, 40, 1024, 1025, 65535]);
+        return;
+    }
+    if random.one_in(8) {
+        let (from, to) = (random.length(0, spec.layers.len() - 1), random.length(0, spec.layers.len()));
+        let copy = spec.layers[from].clone();
+        spec.layers.insert(to, copy);
+        return;
+    }
+    let layer = random.length(0, spec.layers.len() - 1);
+    let layer = &mut spec.layers[layer];
+    let (axis, side, value) = (random.length(0, 1), random.length(0, 3), small(random));
+    match (random.length(0, 4), &mut *layer) {
+        (0, LayerSpec::Convolution { kernel, .. })
+        | (0, LayerSpec::MaxPool { kernel, .. })
+        | (0 | 2, LayerSpec::AveragePool { kernel, .. }) => kernel[axis] = value,
+        (1, LayerSpec::Convolution { stride, .. })
+        | (1, LayerSpec::MaxPool { stride, .. })
+        | (1, LayerSpec::AveragePool { stride, .. }) => stride[axis] = value,
+        (2, LayerSpec::Convolution { padding, .. }) | (2, LayerSpec::MaxPool { padding, .. }) => {
+            padding[side] = value;
+        }
+        (3, LayerSpec::Convolution { groups, .. }) => *groups = random.choose(&[0, 1, 2, 3, 65535]),
+        (4, LayerSpec::Convolution { pool, .. }) => *pool = Some(([value, 1], [1, small(random)])),
+        _ => {
+            if let Some(parameters) = parameters(layer) {
+                corrupt_parameters(random, parameters);
+            }
+        }
+    }
+}
+
+fn corrupt_parameters(random: &mut Random, parameters: &mut Parameters) {
+    match random.length(0, 7) {
+        0 => parameters.weight_bits = random.choose(&[0, 1, 2, 3, 4, 8, 16, 255]),
+        1 => parameters.weights.truncate(random.length(0, parameters.weights.len())),
+        2 => parameters.bias.push(1),
+        3 => parameters.bias.clear(),
+        4 => parameters.shifts.push(31),
+        5 => parameters.output = if random.one_in(2) { Output::Signed } else { Output::Logits },
+        6 => parameters.weights.fill(random.choose(&[-128, -8, 0, 1, 8, 127])),
+        _ => parameters.bias.fill(random.choose(&[i32::MIN, -1, i32::MAX])),
+    }
+}
