@@ -11,7 +11,8 @@
 //! What this crate promises; a violation is a bug:
 //!
 //! - **No panic.** [`Model::load`] returns an error for any bytes that are not a well-formed model,
-//!   and after [`Recognizer::new`] nothing can fail.
+//!   and after [`Recognizer::new`] nothing can fail. `tests/panic-free` proves it by the linker for
+//!   release builds; overflow checks and debug assertions, where switched on, are for finding our bugs.
 //! - **No heap**, no recursion, no `unsafe`, and no floating point in the inference path
 //!   (only [`Prediction::probability`], computed when asked for, uses `f32`).
 //! - **No feature map in RAM.** A layer keeps the few rows that its window spans.

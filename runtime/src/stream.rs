@@ -96,6 +96,7 @@ impl Stage<'_> {
     /// Where the next row goes, padding columns included.
     fn next_slot(&mut self) -> &mut [u8] {
         let start = usize::from(self.slot) * self.plan.row_bytes;
+        debug_assert!(start + self.plan.row_bytes <= self.ring.len());
         self.ring.get_mut(start..start + self.plan.row_bytes).unwrap_or_default()
     }
 
@@ -103,6 +104,7 @@ impl Stage<'_> {
     fn next_row(&mut self, layer: &Layer<'_>) -> &mut [u8] {
         let left = usize::from(layer.padding().left) * usize::from(layer.input.channels);
         let row = layer.input.row();
+        debug_assert!(left + row <= self.plan.row_bytes);
         self.next_slot().get_mut(left..left + row).unwrap_or_default()
     }
 
@@ -134,6 +136,8 @@ impl Stage<'_> {
 /// Runs a [`Model`] in caller-provided scratch memory. Made once, used for any number of images.
 ///
 /// After [`new`](Self::new) nothing can fail: no panic, no allocation, no recursion.
+///
+/// It borrows the scratch memory until it is dropped.
 #[derive(Debug)]
 pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS> {
     model: &'m Model<'m, LAYERS>,
@@ -246,9 +250,10 @@ impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
                     continue;
                 }
             }
-            // Nothing flows on: the deepest layer that only waits for padding goes next.
-            let waiting = self.stages.iter_mut().zip(layers).enumerate().rev();
-            let next = waiting.into_iter().find(|(_, (stage, layer))| stage.awaits_padding(layer));
+            // Nothing flows on. A layer waits for the padding below once all above it are done, so
+            // that there is at most one that can go on.
+            let mut stages = self.stages.iter_mut().zip(layers).enumerate();
+            let next = stages.find(|(_, (stage, layer))| stage.awaits_padding(layer));
             let Some((padded, (stage, layer))) = next else { return };
             stage.next_slot().fill(layer.padding_value());
             index = padded;
