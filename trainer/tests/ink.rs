@@ -142,12 +142,15 @@ fn run(scene: &Scene, engine: &Engine, test: &Dataset, before: &[u8]) -> (usize,
         }
     }
     let after = classes(engine, &images);
-    let count = |expected: &[u8]| found.iter().zip(&after).filter(|(index, class)| expected[**index] == **class).count();
+    let count = |expected: &[u8]| {
+        found.iter().zip(&after).filter(|(index, class)| expected[**index] == **class).count()
+    };
     (DIGITS - count(before), count(&test.labels))
 }
 
 fn classes(engine: &Engine, images: &[u8]) -> Vec<u8> {
-    let best = |logits: Vec<f64>| (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u8;
+    let best =
+        |logits: Vec<f64>| (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u8;
     engine.run(images, &|_| {}).unwrap().into_iter().map(best).collect()
 }
 
