@@ -112,17 +112,21 @@ pub fn default_directory() -> Result<PathBuf> {
         .context("the MNIST files: run inside the Tenfold repository, or name a directory with --data DIR")
 }
 
-/// Finds a path of the repository from the working directory upwards, then where this program
-/// was built.
+/// Finds a path of the repository: of the one around the working directory, else of the one that this
+/// program was built in.
 pub fn repository_path(relative: &str) -> Result<PathBuf> {
     let working = std::env::current_dir().unwrap_or_default();
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    // A directory above may well hold a `models` of somebody else's.
+    let is_root = |root: &&Path| root.join("trainer/src/data/shipped.rs").is_file();
     working
         .ancestors()
+        .find(is_root)
+        .into_iter()
         .chain([built])
         .map(|root| root.join(relative))
         .find(|path| path.exists())
-        .with_context(|| format!("{relative} not found in this directory or one above it"))
+        .with_context(|| format!("{relative} not found in the repository"))
 }
 
 /// Loads a part of the data set in `directory`, whose labels must be `0..=9`.
