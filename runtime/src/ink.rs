@@ -3,8 +3,8 @@
 //! ```text
 //!  frame (camera, photo, scan; up to 4096x4096, ink dark or light)
 //!    |   shrink to at most 64x64 cells by area average
-//!    |   subtract the plane through the border (uneven light), find the polarity
-//!    |   subtract the morphological opening (shadows, vignetting): only thin things remain
+//!    |   subtract the shade that the border shows (light from a side, dark corners), find the polarity
+//!    |   subtract the morphological opening (shadows): only thin things remain
 //!    |   threshold (Otsu), connected parts, keep the heaviest and what is close to it
 //!    |   <-- once more on the part of the frame that holds it, now at full resolution
 //!    |   scale to fit 20x20 with the aspect kept, by area average; stretch the contrast
@@ -25,6 +25,7 @@
 
 mod grid;
 mod mask;
+mod shade;
 
 use core::fmt;
 

@@ -1,12 +1,13 @@
 //! The working picture of at most 64x64 cells, and what is done to its grey levels.
 
 use super::mask::Mask;
+use super::shade::Shade;
 use super::{GRID, InkError, MIN_CONTRAST, Rectangle};
 
-/// Level of the background plane in a flattened grid: room for what is lighter than it.
+/// Level of the shade in a flattened grid: room for what is lighter than it.
 const BASE: i32 = 48;
 
-/// Distance from the plane to the strongest ink in a flattened grid.
+/// Distance from the shade to the strongest ink in a flattened grid.
 const SPAN: i32 = 200;
 
 /// On which side of the background the ink is.
@@ -78,14 +79,14 @@ impl Grid {
     /// `2 * radius + 1` cells is ink. Finds the polarity unless it is known.
     #[inline(never)] // its stack is free again before masks are needed
     pub(super) fn flatten(&mut self, known: Option<Polarity>, radius: usize) -> Result<Polarity, InkError> {
-        let plane = Plane::through_border(self);
-        let (darkest, lightest) = self.tails(|row, column| plane.at(row, column));
+        let shade = Shade::through_border(self);
+        let (darkest, lightest) = self.tails(|row, column| shade.at(row, column));
         let mut background = Grid { cells: self.cells, rows: self.rows, columns: self.columns };
         // For a grid of fewer cells, the window is of the same share.
         let radius = (radius * self.rows.max(self.columns) / GRID).max(1);
         let polarity = known.unwrap_or_else(|| {
             // The longer tail is the ink. Around the local mean it is so for small ink in uneven
-            // light as well, around the plane for ink that fills the picture.
+            // light as well, around the shade for ink that fills the picture.
             background.filter(radius, mean);
             let (dark, light) = self.tails(|row, column| i32::from(background.at(row, column)));
             let dark_is_longer = darkest + 2 * dark > lightest + 2 * light;
@@ -100,7 +101,7 @@ impl Grid {
         }
         for (row, cells) in self.used_mut().enumerate() {
             for (column, cell) in cells.iter_mut().enumerate() {
-                let ink = sign * (i32::from(*cell) - plane.at(row, column));
+                let ink = sign * (i32::from(*cell) - shade.at(row, column));
                 *cell = (BASE + ink * SPAN / span).clamp(0, 255) as u8;
             }
         }
@@ -208,88 +209,6 @@ fn filter_line(line: &mut [u8], radius: usize, summary: fn(&[u8]) -> u8) {
 fn mean(window: &[u8]) -> u8 {
     let sum: u32 = window.iter().map(|value| u32::from(*value)).sum();
     sum.checked_div(window.len() as u32).unwrap_or(0) as u8
-}
-
-/// A plane of grey levels: even, or falling off to one side.
-struct Plane {
-    /// 256 times the level in the centre.
-    centre: i32,
-    /// 256 times the slope for half a row and half a column.
-    slopes: [i32; 2],
-    rows: i32,
-    columns: i32,
-}
-
-impl Plane {
-    /// Through the cells of the border, by medians: neither a shadow's edge nor ink that reaches
-    /// the border tilts it.
-    fn through_border(grid: &Grid) -> Plane {
-        let (rows, columns) = (grid.rows, grid.columns);
-        let edges = [(0, rows.saturating_sub(1)), (0, columns.saturating_sub(1))];
-        // The median rise from one cell to the one a quarter of the picture further on.
-        let slope = |length: usize, pair: &dyn Fn(usize) -> [i32; 2]| -> i32 {
-            let lag = (length / 4).max(1);
-            let mut rises = Differences::new();
-            for from in 0..length.saturating_sub(lag) {
-                for (high, low) in pair(from + lag).into_iter().zip(pair(from)) {
-                    rises.add(high - low);
-                }
-            }
-            (rises.median() * 128).checked_div(lag as i32).unwrap_or(0)
-        };
-        let value = |row: usize, column: usize| i32::from(grid.at(row, column));
-        let [(top, bottom), (left, right)] = edges;
-        let slopes = [
-            slope(rows, &|row| [value(row, left), value(row, right)]),
-            slope(columns, &|column| [value(top, column), value(bottom, column)]),
-        ];
-        let mut plane = Plane { centre: 0, slopes, rows: rows as i32, columns: columns as i32 };
-        let mut levels = Differences::new();
-        let across = (0..columns).flat_map(|column| [(top, column), (bottom, column)]);
-        let down = (0..rows).flat_map(|row| [(row, left), (row, right)]);
-        for (row, column) in across.chain(down) {
-            levels.add(value(row, column) - plane.at(row, column));
-        }
-        plane.centre = levels.median() * 256;
-        plane
-    }
-
-    fn at(&self, row: usize, column: usize) -> i32 {
-        let offsets = [2 * row as i32 - self.rows + 1, 2 * column as i32 - self.columns + 1];
-        let slope: i32 = self.slopes.iter().zip(offsets).map(|(slope, offset)| slope * offset).sum();
-        (self.centre + slope + 128) >> 8
-    }
-}
-
-/// A histogram of at most a few hundred differences of grey levels.
-struct Differences {
-    bins: [u16; 511],
-    count: u32,
-}
-
-impl Differences {
-    fn new() -> Differences {
-        Differences { bins: [0; 511], count: 0 }
-    }
-
-    fn add(&mut self, difference: i32) {
-        if let Some(bin) = self.bins.get_mut((difference.clamp(-255, 255) + 255) as usize) {
-            *bin += 1;
-            self.count += 1;
-        }
-    }
-
-    /// The median; 0 of nothing.
-    fn median(&self) -> i32 {
-        let mut seen = 0;
-        for (index, bin) in self.bins.iter().enumerate() {
-            seen += u32::from(*bin);
-            if seen * 2 > self.count {
-                return index as i32 - 255;
-            }
-        }
-        0
-    }
 }
 
 /// The distribution of ink over the cells: most are background.
