@@ -1,7 +1,7 @@
-//! Test digits, photographed by a simulated camera, must keep their class.
+//! Test digits, photographed by a simulated camera, must be recognised nearly as well as in MNIST.
 //!
 //! ```text
-//! MNIST digit -> enlarged, on paper, lit, shaded, noisy -> ink::normalise -> model -> same class as before?
+//! MNIST digit -> enlarged, on paper, lit, shaded, noisy -> ink::normalise -> model -> right as before?
 //! ```
 //!
 //! The figures are printed by
@@ -37,8 +37,8 @@ struct Scene {
     shadow: f64,
     /// Standard deviation of the noise.
     noise: f64,
-    /// Most digits in a thousand that may change their class.
-    lost: usize,
+    /// How many digits fewer than without a camera may be recognised.
+    loss: usize,
 }
 
 const SCENES: [Scene; 5] = [
@@ -52,7 +52,7 @@ const SCENES: [Scene; 5] = [
         vignette: 0.0,
         shadow: 0.0,
         noise: 0.0,
-        lost: 25,
+        loss: 15,
     },
     Scene {
         name: "photo",
@@ -64,7 +64,7 @@ const SCENES: [Scene; 5] = [
         vignette: 30.0,
         shadow: 0.0,
         noise: 6.0,
-        lost: 30,
+        loss: 20,
     },
     Scene {
         name: "photo with a shadow",
@@ -76,7 +76,7 @@ const SCENES: [Scene; 5] = [
         vignette: 10.0,
         shadow: 40.0,
         noise: 4.0,
-        lost: 80,
+        loss: 60,
     },
     Scene {
         name: "small in the frame",
@@ -88,7 +88,7 @@ const SCENES: [Scene; 5] = [
         vignette: 20.0,
         shadow: 0.0,
         noise: 4.0,
-        lost: 60,
+        loss: 25,
     },
     Scene {
         name: "small camera",
@@ -100,36 +100,35 @@ const SCENES: [Scene; 5] = [
         vignette: 20.0,
         shadow: 0.0,
         noise: 5.0,
-        lost: 60,
+        loss: 40,
     },
 ];
 
 #[test]
-fn photographed_digits_keep_their_class() {
+fn photographed_digits_are_recognised() {
     let directory = tempfile::TempDir::new().unwrap();
-    let (model, allowance) = match repository_path("models/nano/nano.postcard") {
-        Ok(path) => (path, 1),
-        // A weak model changes its mind more easily.
-        Err(_) => {
-            let path = directory.path().join("means.postcard");
-            std::fs::write(&path, nearest_mean_model()).unwrap();
-            (path, 2)
-        }
-    };
+    let model = repository_path("models/nano/nano.postcard").unwrap_or_else(|_| {
+        let path = directory.path().join("means.postcard");
+        std::fs::write(&path, nearest_mean_model()).unwrap();
+        path
+    });
     let engine = Engine::open(&model).unwrap();
-    println!("model {}", engine.name());
     let test = mnist(Part::Test);
     let before = classes(&engine, &test.images[..DIGITS * ink::AREA]);
     let right = before.iter().zip(&test.labels).filter(|(class, label)| *class == *label).count();
-    println!("{right} of {DIGITS} right as they are in MNIST");
+    println!("{:<20} {right} of {DIGITS} right as they are in MNIST", engine.name());
     for scene in &SCENES {
-        let (lost, right) = run(scene, &engine, &test, &before);
-        println!("{:<20} {} of {DIGITS} keep their class, {right} right", scene.name, DIGITS - lost);
-        assert!(lost <= scene.lost * allowance, "{}: {lost} digits changed their class", scene.name);
+        let (kept, right_after) = run(scene, &engine, &test, &before);
+        println!("{:<20} {right_after} right, {kept} as before", scene.name);
+        assert!(
+            right_after + scene.loss >= right,
+            "{}: {right_after} right, without a camera {right}",
+            scene.name
+        );
     }
 }
 
-/// Number of pictures whose class changes (or where no ink is found), and of those recognised.
+/// Number of digits whose class is as before, and of those recognised.
 fn run(scene: &Scene, engine: &Engine, test: &Dataset, before: &[u8]) -> (usize, usize) {
     let mut random = Random(2026);
     let mut found = Vec::new();
@@ -145,7 +144,7 @@ fn run(scene: &Scene, engine: &Engine, test: &Dataset, before: &[u8]) -> (usize,
     let count = |expected: &[u8]| {
         found.iter().zip(&after).filter(|(index, class)| expected[**index] == **class).count()
     };
-    (DIGITS - count(before), count(&test.labels))
+    (count(before), count(&test.labels))
 }
 
 fn classes(engine: &Engine, images: &[u8]) -> Vec<u8> {
