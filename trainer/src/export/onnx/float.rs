@@ -3,7 +3,7 @@
 use tract_onnx::pb::GraphProto;
 use tract_onnx::pb::tensor_proto::DataType::Float;
 
-use super::graph::{Graph, ValueType, integer, window_attributes};
+use super::graph::{Graph, ValueType, integer, linear_attributes, window_attributes};
 use super::{INPUT, INPUT_ABOUT, LAYER_OUTPUT, OUTPUT};
 use crate::export::check::window_output;
 use crate::model::{Activation, FloatLayer, FloatNetwork, Operation, Shape, Window};
@@ -51,7 +51,7 @@ fn dense(graph: &mut Graph, layer: &FloatLayer, input: &str, flat: bool) -> Stri
         Activation::Identity => format!("{name}{LAYER_OUTPUT}"),
         Activation::Relu | Activation::Tanh => format!("{name}.sum"),
     };
-    graph.node("Gemm", &[input, &weights, &bias], &output, &value, vec![integer("transB", 1)]);
+    graph.node("Gemm", &[input, &weights, &bias], &output, &value, linear_attributes());
     activation(graph, layer, output, &value, false)
 }
 

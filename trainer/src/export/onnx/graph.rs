@@ -149,6 +149,21 @@ pub(super) fn integer(name: &str, value: usize) -> AttributeProto {
     }
 }
 
+/// A `Gemm` with weights `[output][input]`. The factors have their usual value; some importers see a
+/// linear layer only where they are written out.
+pub(super) fn linear_attributes() -> Vec<AttributeProto> {
+    vec![factor("alpha"), factor("beta"), integer("transB", 1)]
+}
+
+fn factor(name: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Float as i32,
+        f: 1.0,
+        ..AttributeProto::default()
+    }
+}
+
 /// Kernel, strides and padding of a window, as convolutions and pools name them.
 pub(super) fn window_attributes(window: &Window) -> Vec<AttributeProto> {
     vec![

@@ -4,7 +4,7 @@
 use tract_onnx::pb::GraphProto;
 use tract_onnx::pb::tensor_proto::DataType::{self, Float, Int8, Int32, Uint8};
 
-use super::graph::{Graph, ValueType, integer, window_attributes};
+use super::graph::{Graph, ValueType, integer, linear_attributes, window_attributes};
 use super::{INPUT, INPUT_ABOUT, LAYER_OUTPUT, OUTPUT};
 use crate::export::check::{INPUT_ENCODING, window_output};
 use crate::model::{Activation, Encoding, Operation, QuantizedLayer, QuantizedNetwork, Shape, Window};
@@ -65,8 +65,7 @@ impl Layer<'_> {
         let value = ValueType::vector(Float, fan_out);
         let is_last = layer.activation == Activation::Logits;
         let sum = if is_last { OUTPUT.to_owned() } else { self.name(".sum") };
-        let attributes = vec![integer("transB", 1)];
-        self.graph.node("Gemm", &[&input, &weights, &bias], &sum, &value, attributes);
+        self.graph.node("Gemm", &[&input, &weights, &bias], &sum, &value, linear_attributes());
         if is_last { sum } else { self.activate(sum, &value, None) }
     }
 
