@@ -275,7 +275,8 @@ pub struct Training {
     /// Uses the first so many training images only; all where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
-    /// Ends each of the two phases (float, integers) after so many steps, for a trial.
+    /// Ends each of the two phases (float, integers) after so many steps, for a trial, and validates
+    /// on no more images than were trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
 }

@@ -132,7 +132,7 @@ pub(super) fn run(args: Args) -> Result<()> {
 
     let directory = match (resumed, &args.out) {
         (Some(directory), _) => directory,
-        (None, Some(path)) => RunDirectory::create(path, args.overwrite)?,
+        (None, Some(path)) => RunDirectory::create(path, &config.name, args.overwrite)?,
         (None, None) => RunDirectory::next(&config.name)?,
     };
     let path = directory.path().to_owned();

@@ -142,7 +142,7 @@ impl Block {
                     None => average_pool(x, window),
                 };
                 // The maximum first: the activation, which rises, then has less to do.
-                pool.iter().fold(sum, |sum, window| max_pool(sum, window))
+                pool.iter().fold(sum, max_pool)
             }
             Operation::Dense => match &self.weight {
                 Some(weight) => {

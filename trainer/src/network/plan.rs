@@ -13,6 +13,9 @@ use tenfold_runtime::format::{MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_LAYERS,
 use crate::config::{Config, Layer, Padding, Pair, check_bits};
 use crate::model::{Activation, Operation, Shape, Window};
 
+/// Most parameters of a network: far beyond any board's flash, and still within a machine's memory.
+const MAX_PARAMETERS: usize = 1 << 26;
+
 /// A network whose shapes fit, in steps of the runtime.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -131,7 +134,13 @@ pub fn plan(config: &Config) -> Result<Plan> {
          (a convolution with its batch norm, activation and max-pool is one step)",
         steps.len()
     );
-    Ok(Plan { name: config.name.clone(), input, steps })
+    let plan = Plan { name: config.name.clone(), input, steps };
+    ensure!(
+        plan.parameters() <= MAX_PARAMETERS,
+        "layers: they have {} parameters; expected at most {MAX_PARAMETERS}",
+        plan.parameters()
+    );
+    Ok(plan)
 }
 
 /// An average of values that are never negative is not either. Saying so, by a ReLU that changes
@@ -493,6 +502,12 @@ mod tests {
             (format!("{}{TAIL}", format!("{conv},").repeat(16)), "layer 14 (conv), input 2x2x4"),
             (format!("{}{TAIL}", "{type=\"conv\",filters=1,kernel=1},".repeat(16)), "17 steps"),
             ("{type=\"flatten\"}".to_owned(), "none of them"),
+            (
+                format!(
+                    "{{type=\"conv\",filters=4000,kernel=3}},{{type=\"flatten\"}},{{type=\"dense\",units=4096}},{TAIL}"
+                ),
+                "parameters",
+            ),
         ];
         for (layers, expected) in cases {
             let message = error(&layers);

@@ -33,7 +33,7 @@ pub(crate) fn forward(
             match operation {
                 Operation::Convolution { pool, .. } => {
                     let sum = convolve(placed, x, weight, Some(bias));
-                    pool.iter().fold(sum, |sum, window| max_pool(sum, window))
+                    pool.iter().fold(sum, max_pool)
                 }
                 _ => multiply(x.flatten(1, 3), weight, Some(bias)).unsqueeze_dims(&[2, 3]),
             }

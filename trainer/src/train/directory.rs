@@ -39,23 +39,36 @@ impl RunDirectory {
         bail!("runs: no number is free")
     }
 
-    /// A directory of the user's choice. One that holds a run is refused unless `overwrite`.
-    pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
-        fs::create_dir_all(path)
-            .with_context(|| format!("cannot create the directory {}", path.display()))?;
-        for file in [CONFIG, CHECKPOINT, TRAINED] {
-            let file = path.join(file);
-            if !file.exists() {
-                continue;
-            }
+    /// A directory of the user's choice for a model called `name`. One that holds a run or another
+    /// model is refused; `overwrite` removes the run, its model included.
+    pub fn create(path: &Path, name: &str, overwrite: bool) -> Result<Self> {
+        let shown = path.display();
+        fs::create_dir_all(path).with_context(|| format!("cannot create the directory {shown}"))?;
+        let old: Vec<PathBuf> = [CONFIG, CHECKPOINT, TRAINED]
+            .iter()
+            .map(|file| path.join(file))
+            .filter(|file| file.exists())
+            .collect();
+        if let Some(file) = old.first() {
             ensure!(
                 overwrite,
-                "{}: a run is there already; continue it with --resume {}, replace it with --overwrite, \
-                 or choose another --out",
-                file.display(),
-                path.display()
+                "{}: a run is there already; continue it with --resume {shown}, replace it with --overwrite, or \
+                 choose another --out",
+                file.display()
             );
-            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        let model = Self::open(path).map(|(_, config)| model_files(path, &config.name)).unwrap_or_default();
+        for file in model.iter().filter(|file| file.exists()).chain(&old) {
+            fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        // Two models in one directory would be found out only when the new one is verified.
+        let entries = fs::read_dir(path).with_context(|| format!("cannot read the directory {shown}"))?;
+        let own = model_files(path, name);
+        for entry in entries {
+            let file = entry.with_context(|| format!("cannot read the directory {shown}"))?.path();
+            let foreign =
+                file.extension().is_some_and(|extension| extension == "postcard") && !own.contains(&file);
+            ensure!(!foreign, "{}: another model is there already; choose another --out", file.display());
         }
         Ok(Self { path: path.to_owned() })
     }
@@ -97,6 +110,13 @@ impl RunDirectory {
     pub(super) fn save_trained(&self, trained: &Trained) -> Result<()> {
         checkpoint::save(&self.path.join(TRAINED), "network", trained)
     }
+}
+
+/// The files of a model that a finished run has in its directory.
+fn model_files(directory: &Path, name: &str) -> Vec<PathBuf> {
+    let files = ["postcard", "golden.postcard", "onnx", "float.onnx"];
+    let files = files.iter().map(|extension| directory.join(format!("{name}.{extension}")));
+    files.chain([directory.join("CARD.md")]).collect()
 }
 
 /// The result of training, as it is saved.

@@ -23,8 +23,10 @@ use crate::network::{Mode, Network, Structure, Values, update_statistics};
 
 use super::checkpoint::State;
 
-/// Images that a thread evaluates at a time.
-const EVALUATION_BATCH: usize = 125;
+/// Images that a CPU thread evaluates at a time.
+const CPU_EVALUATION_BATCH: usize = 125;
+/// Images that a GPU evaluates at a time.
+const GPU_EVALUATION_BATCH: usize = 1000;
 
 /// Threads and device that steps run on.
 pub(super) struct Workers {
@@ -91,7 +93,10 @@ impl Workers {
     /// One thread a shard on the CPU, the calling thread on anything else.
     pub(super) fn new(device: &Device, shards: usize, cpu: bool) -> Result<Self> {
         let pools = (0..if cpu { shards } else { 0 })
-            .map(|_| ThreadPoolBuilder::new().num_threads(1).build())
+            .map(|_| {
+                // Without a handler, rayon would end the process; the missing result tells enough.
+                ThreadPoolBuilder::new().num_threads(1).panic_handler(|_| ()).build()
+            })
             .collect::<Result<_, _>>()
             .context("starting the training threads")?;
         Ok(Self { pools, device: device.clone() })
@@ -174,7 +179,8 @@ impl Workers {
         values: &Values,
         images: &Arc<Dataset>,
     ) -> Result<Tally> {
-        let count = images.len().div_ceil(EVALUATION_BATCH);
+        let batch = if self.pools.is_empty() { GPU_EVALUATION_BATCH } else { CPU_EVALUATION_BATCH };
+        let count = images.len().div_ceil(batch);
         let (structure, values, images) = (structure.clone(), values.clone(), images.clone());
         let device = self.device.clone();
         let tallies = self.map(split(images.len(), count.max(1)), move |range| {

@@ -65,7 +65,7 @@ impl Training {
         config: Config,
         directory: RunDirectory,
         mut train: Dataset,
-        validation: Dataset,
+        mut validation: Dataset,
         device: &Device,
         backend: Backend,
     ) -> Result<Self> {
@@ -74,6 +74,10 @@ impl Training {
         check_data(&plan, &validation)?;
         if let Some(images) = config.training.images {
             train.truncate(images);
+        }
+        if let Some(steps) = config.training.max_steps {
+            // A trial should not spend its time on validation.
+            validation.truncate(steps.saturating_mul(config.training.batch_size));
         }
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
         let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;

@@ -18,7 +18,8 @@ fn stripes(count: usize, salt: usize) -> Dataset {
         labels.push(class as u8);
         for row in 0..SIDE {
             for column in 0..SIDE {
-                let noise = (index * 31 + row * 17 + column * 7 + salt) * 2_654_435_761 >> 13 & 63;
+                let hash = (index * 31 + row * 17 + column * 7 + salt) * 2_654_435_761;
+                let noise = (hash >> 13) % 64;
                 let bright = match class {
                     0 => row / 3 == 1,
                     1 => column / 3 == 2,
@@ -59,7 +60,7 @@ qat_learning_rate = 0.001
 fn training(directory: &Path, seed: u64) -> Training {
     let mut config = Config::parse(CONFIG, "stripes").unwrap();
     config.seed = seed;
-    let directory = RunDirectory::create(directory, false)
+    let directory = RunDirectory::create(directory, "stripes", false)
         .or_else(|_| RunDirectory::open(directory).map(|(directory, _)| directory))
         .unwrap();
     let device = Backend::Cpu.device().unwrap();
@@ -119,7 +120,7 @@ fn a_killed_run_continues_as_if_nothing_had_happened() {
 #[test]
 fn data_that_does_not_fit_is_refused_before_training() {
     let directory = tempfile::tempdir().unwrap();
-    let run = || RunDirectory::create(directory.path(), true).unwrap();
+    let run = || RunDirectory::create(directory.path(), "stripes", true).unwrap();
     let device = Backend::Cpu.device().unwrap();
     let refused = |config: Config, data: Dataset| {
         let result = Training::new(config, run(), data.clone(), data, &device, Backend::Cpu);
@@ -147,10 +148,15 @@ fn a_run_is_not_continued_on_other_data() {
 #[test]
 fn directories_are_never_overwritten_by_accident() {
     let directory = tempfile::tempdir().unwrap();
-    let run = RunDirectory::create(directory.path(), false).unwrap();
+    let run = RunDirectory::create(directory.path(), "stripes", false).unwrap();
     run.save_config(&Config::parse(CONFIG, "stripes").unwrap()).unwrap();
-    let message = RunDirectory::create(directory.path(), false).unwrap_err().to_string();
+    let message = RunDirectory::create(directory.path(), "stripes", false).unwrap_err().to_string();
     assert!(message.contains("--resume") && message.contains("--overwrite"), "{message}");
-    RunDirectory::create(directory.path(), true).unwrap();
+    RunDirectory::create(directory.path(), "stripes", true).unwrap();
     assert!(!directory.path().join("config.toml").exists());
+
+    std::fs::write(directory.path().join("stripes.postcard"), "").unwrap();
+    RunDirectory::create(directory.path(), "stripes", false).unwrap();
+    let message = RunDirectory::create(directory.path(), "spots", false).unwrap_err().to_string();
+    assert!(message.contains("stripes.postcard"), "{message}");
 }
