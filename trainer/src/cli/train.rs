@@ -1,7 +1,6 @@
 //! `trainer train`: from a configuration to verified model files.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -43,7 +42,7 @@ pub(super) struct Args {
         long,
         value_name = "DIR",
         conflicts_with_all = [
-            "config", "out", "name", "epochs", "batch_size", "learning_rate", "seed", "bits", "qat_epochs", "limit",
+            "config", "out", "name", "epochs", "batch_size", "shards", "learning_rate", "seed", "bits", "qat_epochs", "limit",
             "max_steps",
         ]
     )]
@@ -68,6 +67,10 @@ pub(super) struct Args {
     /// Images a step.
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
+
+    /// Parts of a batch, each on a CPU core of its own; part of the recipe: it changes the result.
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
 
     /// Learning rate after the warm-up.
     #[arg(long, value_name = "RATE")]
@@ -145,12 +148,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         train.source,
         path.display()
     );
-    let started = Instant::now();
     let training = Training::new(config, directory, train, validation, &device, args.backend)?;
     let outcome = training.run()?;
-    let seconds = started.elapsed().as_secs_f64();
 
-    let Outcome { float, quantized, provenance, .. } = &outcome;
+    let Outcome { float, quantized, provenance, history } = &outcome;
+    // Of all epochs, those before an interruption included.
+    let seconds = history.iter().map(|epoch| epoch.seconds).sum();
     let model = Release { float, quantized, provenance };
     let released = release(&path, &model, &ExportOptions::default(), &test, true)?;
     print!("{}", summary(&plan, &released, seconds)?);
@@ -179,6 +182,7 @@ fn configuration(args: &Args) -> Result<Config> {
     set(&mut config.seed, &args.seed);
     set(&mut config.training.epochs, &args.epochs);
     set(&mut config.training.batch_size, &args.batch_size);
+    set(&mut config.training.shards, &args.shards);
     set(&mut config.training.learning_rate, &args.learning_rate);
     set(&mut config.quantization.bits, &args.bits);
     set(&mut config.quantization.qat_epochs, &args.qat_epochs);
