@@ -84,7 +84,7 @@ fn usage_errors_exit_with_2() {
 fn help_teaches() {
     assert!(success(&["--help"]).contains("Exit codes"));
     assert!(success(&["--version"]).starts_with("trainer "));
-    for command in ["evaluate", "predict", "verify", "completions"] {
+    for command in ["train", "evaluate", "export", "verify", "predict", "completions"] {
         let help = success(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("trainer {command}")), "{help}");
         assert!(!help.contains('\x1b'), "no colours into a pipe");
