@@ -3,7 +3,7 @@
 
 use tenfold_tests::networks;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(name), Some(path)) = (arguments.next(), arguments.next()) else {
         return Err("usage: random_model nano|keras-cnn|lenet5 FILE".into());
