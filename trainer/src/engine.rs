@@ -37,7 +37,7 @@ pub struct Engine {
 #[derive(Debug)]
 enum Kind {
     Runtime(RuntimeModel),
-    Onnx(OnnxModel),
+    Onnx(Box<OnnxModel>),
 }
 
 impl Engine {
@@ -48,7 +48,7 @@ impl Engine {
         let kind = if bytes.starts_with(&MAGIC) || extension == "postcard" {
             RuntimeModel::new(&bytes).map(Kind::Runtime)
         } else if extension == "onnx" {
-            OnnxModel::new(&bytes).map(Kind::Onnx)
+            OnnxModel::new(&bytes).map(|model| Kind::Onnx(Box::new(model)))
         } else {
             bail!("{} is no model: expected a .postcard or an .onnx file", path.display());
         };

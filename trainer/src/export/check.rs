@@ -168,7 +168,9 @@ fn check_geometry(
     let (size, channels) = match operation {
         Operation::Convolution { window, groups, pool } => {
             ensure!(
-                *groups > 0 && input.channels % groups == 0 && output.channels % groups == 0,
+                *groups > 0
+                    && input.channels.is_multiple_of(*groups)
+                    && output.channels.is_multiple_of(*groups),
                 "layer `{name}`: {groups} groups do not divide {} input and {} output channels",
                 input.channels,
                 output.channels

@@ -322,7 +322,7 @@ impl Builder {
         if depthwise {
             groups = channels;
             output_channels = channels * self.random.random_range(1..=2);
-        } else if grouped && channels % 2 == 0 {
+        } else if grouped && channels.is_multiple_of(2) {
             groups = 2;
             output_channels = 2 * self.random.random_range(1..=4);
         }
