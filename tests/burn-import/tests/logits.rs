@@ -22,7 +22,7 @@ fn imported_model_has_the_logits_of_the_exported_one() -> Result<()> {
     let pixels: Vec<f32> = test.images.iter().map(|pixel| f32::from(*pixel) / 256.0).collect();
     let data = TensorData::new(pixels, [test.len(), 1, test.height, test.width]);
     let logits = Model::default().forward(Tensor::<4>::from_data(data, &Device::default()));
-    let logits = logits.into_data().to_vec::<f32>().ok().context("the logits are f32")?;
+    let logits = logits.into_data().try_to_vec::<f32>().ok().context("the logits are f32")?;
 
     ensure!(logits.len() == expected.len() * engine.classes(), "{} logits", logits.len());
     let mut largest = 0.0_f64;
