@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All scales are powers of two, so that an `f32` holds every integer and every sum of the board
-//! exactly: [`fake`] computes in burn tensors what the runtime computes in integers, bit for bit.
+//! exactly: `fake` computes in burn tensors what the runtime computes in integers, bit for bit.
 
 mod calibrate;
 mod convert;
