@@ -66,6 +66,7 @@ pub mod format;
 pub mod ink;
 mod kernel;
 mod model;
+mod order;
 mod plan;
 mod prediction;
 mod scratch;
@@ -73,6 +74,7 @@ mod stream;
 
 pub use format::{LoadError, declared_features, layer_count, scratch_bytes};
 pub use model::{Layer, Model, Operation, Output, Padding, Parameters, Shape, Window};
+pub use order::{Order, Paired};
 pub use prediction::Prediction;
 pub use scratch::{Aligned, Scratch};
 pub use stream::{Observer, Recognizer, ScratchError};

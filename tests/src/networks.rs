@@ -49,7 +49,9 @@ pub fn nano() -> ModelSpec {
 /// without a pool of 2 x 2, of 8-bit weights, after an image or after each other.
 pub fn convolutional(seed: u64) -> ModelSpec {
     let mut random = Random::new(seed);
-    let input = [random.length(5, 24), random.length(5, 24), random.choose(&[1, 1, 1, 2, 3])];
+    let side =
+        |random: &mut Random| if random.one_in(2) { random.length(3, 7) } else { random.length(5, 24) };
+    let input = [side(&mut random), side(&mut random), random.choose(&[1, 1, 1, 2, 3])];
     let [mut height, mut width, mut channels] = input;
     let mut signed = false;
     let mut layers = Vec::new();
@@ -67,7 +69,7 @@ pub fn convolutional(seed: u64) -> ModelSpec {
         if pooled {
             (height, width) = (height / 2, width / 2);
         }
-        let outputs = random.length(1, 20);
+        let outputs = random.mostly_up_to(7, 24);
         let fan_in = kernel * kernel * channels;
         let output = random.choose(&[0, 0, 0, 1, 2, 3]);
         let output = match output {
@@ -106,8 +108,10 @@ fn spread_parameters(
 ) -> Parameters {
     // The standard deviations of weights and inputs, multiplied and rounded to bits.
     let bits = if signed { 12 } else { 13 } + fan_in.ilog2() as i64 / 2;
-    let one = |random: &mut Random| if random.one_in(16) { 0 } else { (bits - 7 + random.between(0, 1)) as u8 };
-    let shifts = if output == Output::Logits { Vec::new() } else { (0..outputs).map(|_| one(random)).collect() };
+    let one =
+        |random: &mut Random| if random.one_in(16) { 0 } else { (bits - 7 + random.between(0, 1)) as u8 };
+    let shifts =
+        if output == Output::Logits { Vec::new() } else { (0..outputs).map(|_| one(random)).collect() };
     let bias = if random.one_in(4) { 1 << bits } else { 300 };
     Parameters {
         weight_bits: 8,

@@ -13,12 +13,15 @@
 
 #![allow(unsafe_code, reason = "the DSP instructions, which have no stable intrinsics")]
 
+mod paired;
+
 use core::arch::asm;
 
 use super::portable;
 use super::{Rows, requantize};
 use crate::arithmetic::activation;
 use crate::model::{Layer, Parameters};
+use crate::order::Paired;
 
 pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
 
@@ -56,20 +59,28 @@ fn extend<const SIGNED: bool>(word: u32) -> [u32; 2] {
 }
 
 /// As [`portable::convolution`].
-pub(crate) fn convolution(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
-    match (job.groups, job.parameters.weight_bits, layer.input_signed) {
-        (1, 8, false) => convolve::<false>(layer, job, rows, out),
-        (1, 8, true) => convolve::<true>(layer, job, rows, out),
-        _ => portable::convolution(layer, job, rows, out),
-    }
-}
-
-fn convolve<const SIGNED: bool>(
+pub(crate) fn convolution(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     rows: Rows<'_>,
+    workspace: &mut [u32],
     out: &mut [u8],
 ) {
+    let Convolution { window, groups, pool, parameters } = job;
+    if let Some(order) = Paired::of(parameters, window, groups, pool, layer.input.channels) {
+        return match layer.input_signed {
+            false => paired::convolution::<false>(layer, parameters, order, rows, workspace, out),
+            true => paired::convolution::<true>(layer, parameters, order, rows, workspace, out),
+        };
+    }
+    match (job.groups, job.parameters.weight_bits, layer.input_signed) {
+        (1, 8, false) => convolve::<false>(layer, job, rows, out),
+        (1, 8, true) => convolve::<true>(layer, job, rows, out),
+        _ => portable::convolution(layer, job, rows, workspace, out),
+    }
+}
+
+fn convolve<const SIGNED: bool>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
     let Convolution { window, pool, parameters, .. } = job;
     let channels = usize::from(layer.input.channels);
     let outputs = usize::from(layer.output.channels).max(1);

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `layer` | shapes, weights, biases, shifts |
 //! | `rows`  | the input rows of the window, oldest first, padding columns included |
+//! | `workspace` | as many words as the order of the weights asks for, with any contents |
 //! | `out`   | `output.width * output.channels` bytes, channels last, no padding |
 //!
 //! [`portable`] defines the result. A back end for an instruction set lives in a file of its own,

@@ -85,7 +85,9 @@ struct Reader(&'static [u8]);
 
 impl Reader {
     fn number(&mut self) -> u32 {
-        let Some((number, rest)) = self.0.split_first_chunk() else { fail(format_args!("the suite ends early")) };
+        let Some((number, rest)) = self.0.split_first_chunk() else {
+            fail(format_args!("the suite ends early"))
+        };
         self.0 = rest;
         u32::from_le_bytes(*number)
     }
