@@ -16,6 +16,10 @@
 
 #[cfg(back_end = "armv7em")]
 mod armv7em;
+#[cfg_attr(
+    not(back_end = "portable"),
+    allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
+)]
 mod portable;
 
 #[cfg(back_end = "armv7em")]
