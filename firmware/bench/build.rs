@@ -2,7 +2,8 @@
 //! `OUT_DIR`, so that the program on the board can check every answer that it is timed for.
 //!
 //! `TENFOLD_MODEL` names the model file (default: `models/nano`), `TENFOLD_IMAGES` says how many
-//! of the MNIST test images to take (default: 100).
+//! of the MNIST test images to take (default: 100), `TENFOLD_SUITE` names a file of networks for
+//! `suite` (default: none).
 
 use std::env;
 use std::fs::{self, File};
@@ -42,6 +43,15 @@ fn main() -> Result<()> {
     fs::write(out.join("model.postcard"), &file)?;
     fs::write(out.join("images"), images)?;
     fs::write(out.join("logits"), logits)?;
+    let suite = match variable("TENFOLD_SUITE") {
+        Some(path) => {
+            println!("cargo::rerun-if-changed={path}");
+            fs::read(&path).context(path)?
+        }
+        // No networks at all.
+        None => 0_u32.to_le_bytes().into(),
+    };
+    fs::write(out.join("suite"), suite)?;
     Ok(())
 }
 

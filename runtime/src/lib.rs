@@ -13,7 +13,8 @@
 //! - **No panic.** [`Model::load`] returns an error for any bytes that are not a well-formed model,
 //!   and after [`Recognizer::new`] nothing can fail. `tests/panic-free` proves it by the linker for
 //!   release builds; overflow checks and debug assertions, where switched on, are for finding our bugs.
-//! - **No heap**, no recursion, no `unsafe`, and no floating point in the inference path
+//! - **No heap**, no recursion, no `unsafe` but for the instructions of a back end in
+//!   `kernel/`, and no floating point in the inference path
 //!   (only [`Prediction::probability`], computed when asked for, uses `f32`).
 //! - **No feature map in RAM.** A layer keeps the few rows that its window spans.
 //! - **The same bits everywhere**, as `docs/ARITHMETIC.md` defines them.
@@ -40,7 +41,7 @@
 //! two, zero points, dynamic shapes, and training.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(
@@ -65,6 +66,7 @@ pub mod format;
 pub mod ink;
 mod kernel;
 mod model;
+mod order;
 mod plan;
 mod prediction;
 mod scratch;
@@ -72,6 +74,7 @@ mod stream;
 
 pub use format::{LoadError, declared_features, layer_count, scratch_bytes};
 pub use model::{Layer, Model, Operation, Output, Padding, Parameters, Shape, Window};
+pub use order::{Order, Paired};
 pub use prediction::Prediction;
 pub use scratch::{Aligned, Scratch};
 pub use stream::{Observer, Recognizer, ScratchError};

@@ -3,6 +3,8 @@
 
 use heapless::Vec;
 
+use crate::order::Order;
+
 /// Height, width and channels of a feature map; a vector of `n` values is `1 x 1 x n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -81,6 +83,8 @@ pub enum Output<'a> {
 pub struct Parameters<'a> {
     /// Bits a weight: 8, 4 or 2.
     pub weight_bits: u8,
+    /// How the weights of a run lie.
+    pub order: Order,
     /// Packed weights. Each run (an output channel of a convolution, a step of an output of a
     /// dense layer) starts at a byte boundary and is [`run_bytes`](Self::run_bytes) long.
     pub weights: &'a [u8],

@@ -1,14 +1,17 @@
 //! How many rows of its input a layer keeps, and how the scratch memory is divided.
 //!
 //! ```text
-//! scratch: | ring of layer 0 | sums of layer 0 | ring of layer 1 | sums of layer 1 | ...
+//! scratch: | ring of layer 0 | sums of layer 0 | ring of layer 1 | sums of layer 1 | ... | workspace |
 //! ```
 //!
 //! A ring holds the last `ring_rows` input rows, padding columns included; the sums are the `i32`
 //! accumulators of a dense layer that is fed row by row, or the logits. Both are multiples of four
-//! bytes, so that every part is aligned for words when the whole is.
+//! bytes, so that every part is aligned for words when the whole is. The workspace is for whichever
+//! layer is being computed: as much as the one that needs most of it. It follows from the order of
+//! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
 use crate::model::{Layer, Operation, Output};
+use crate::order::Paired;
 
 /// How one layer uses its share of the scratch memory, and when it fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,15 @@ impl LayerPlan {
     /// Bytes of the sums.
     pub(crate) const fn sum_bytes(&self) -> usize {
         self.sums * 4
+    }
+
+    /// Bytes of workspace that a layer asks for.
+    pub(crate) fn workspace_bytes(layer: &Layer<'_>) -> usize {
+        let Operation::Convolution { window, groups, pool, parameters, .. } = &layer.operation else {
+            return 0;
+        };
+        Paired::of(parameters, *window, *groups, *pool, layer.input.channels)
+            .map_or(0, |paired| paired.workspace_words(layer.output) * 4)
     }
 
     /// Bytes of scratch for this layer.

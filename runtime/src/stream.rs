@@ -142,6 +142,8 @@ impl Stage<'_> {
 pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS> {
     model: &'m Model<'m, LAYERS>,
     stages: Vec<Stage<'s>, LAYERS>,
+    /// Memory for the layer that is being computed.
+    workspace: &'s mut [u32],
     /// Rows of the current image pushed so far.
     pushed: u16,
 }
@@ -167,7 +169,10 @@ impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
             // A model has at most LAYERS layers, so that there is always room.
             let _ = stages.push(stage);
         }
-        Ok(Self { model, stages, pushed: 0 })
+        let workspace = model.layers.iter().map(LayerPlan::workspace_bytes).max().unwrap_or(0);
+        let (workspace, _) = rest.split_at_mut_checked(workspace).ok_or(too_small)?;
+        let workspace = bytemuck::try_cast_slice_mut(workspace).map_err(|_| ScratchError::Misaligned)?;
+        Ok(Self { model, stages, workspace, pushed: 0 })
     }
 
     /// Takes the next row of an image, top to bottom; the prediction once it was the last one.
@@ -244,7 +249,7 @@ impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
                     Some((next, next_layer)) => next.next_row(next_layer),
                     None => &mut [],
                 };
-                if emit(layer, stage, row, out) && !out.is_empty() {
+                if emit(layer, stage, row, self.workspace, out) && !out.is_empty() {
                     observer.row(index, stage.output_row(layer, row), out);
                     index += 1;
                     continue;
@@ -273,11 +278,17 @@ impl Stage<'_> {
 }
 
 /// Computes what a completed window yields; whether `out` now holds an output row.
-fn emit(layer: &Layer<'_>, stage: &mut Stage<'_>, emission: usize, out: &mut [u8]) -> bool {
+fn emit(
+    layer: &Layer<'_>,
+    stage: &mut Stage<'_>,
+    emission: usize,
+    workspace: &mut [u32],
+    out: &mut [u8],
+) -> bool {
     match &layer.operation {
         Operation::Convolution { window, groups, pool, parameters, .. } => {
             let job = Convolution { window: *window, groups: *groups, pool: *pool, parameters };
-            kernel::convolution(layer, job, stage.rows(), out);
+            kernel::convolution(layer, job, stage.rows(), workspace, out);
             true
         }
         Operation::MaxPool { window, .. } => {

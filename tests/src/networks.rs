@@ -44,6 +44,84 @@ pub fn nano() -> ModelSpec {
     ModelSpec { name: String::from("nano"), input: [28, 28, 1], logit_exponent: 8, layers }
 }
 
+/// Ordinary convolutions of the shapes that back ends compute in ways of their own, with every
+/// remainder of width and channels: square kernels, mostly of 3 or 5 and stride 1, with and
+/// without a pool of 2 x 2, of 8-bit weights, after an image or after each other.
+pub fn convolutional(seed: u64) -> ModelSpec {
+    let mut random = Random::new(seed);
+    let side =
+        |random: &mut Random| if random.one_in(2) { random.length(3, 7) } else { random.length(5, 24) };
+    let input = [side(&mut random), side(&mut random), random.choose(&[1, 1, 1, 2, 3])];
+    let [mut height, mut width, mut channels] = input;
+    let mut signed = false;
+    let mut layers = Vec::new();
+    for _ in 0..random.length(1, 3) {
+        let kernel = random.choose(&[3, 3, 3, 5, 5, 1, 2, 4, 7]);
+        let stride = random.choose(&[1, 1, 1, 1, 1, 2]);
+        let padding = [(); 4].map(|()| random.choose(&[0, 0, 1]).min(kernel - 1));
+        let [top, left, bottom, right] = padding;
+        let (down, across) = (height + top + bottom, width + left + right);
+        if down < kernel || across < kernel {
+            break;
+        }
+        (height, width) = ((down - kernel) / stride + 1, (across - kernel) / stride + 1);
+        let pooled = height > 1 && width > 1 && random.one_in(2);
+        if pooled {
+            (height, width) = (height / 2, width / 2);
+        }
+        let outputs = random.mostly_up_to(7, 24);
+        let fan_in = kernel * kernel * channels;
+        let output = random.choose(&[0, 0, 0, 1, 2, 3]);
+        let output = match output {
+            0 => Output::Unsigned,
+            1 => Output::Signed,
+            kind => Output::Table { signed: kind == 2, entries: random.bytes(256) },
+        };
+        channels = outputs;
+        let (pad, size, step) = (padding.map(|side| side as u8), kernel as u8, stride as u8);
+        layers.push(LayerSpec::Convolution {
+            kernel: [size; 2],
+            stride: [step; 2],
+            padding: pad,
+            groups: 1,
+            pool: pooled.then_some(([2, 2], [2, 2])),
+            parameters: spread_parameters(&mut random, fan_in, outputs, output.clone(), signed),
+        });
+        signed = !matches!(output, Output::Unsigned | Output::Table { signed: false, .. });
+    }
+    let classes = random.length(1, 16);
+    let fan_in = height * width * channels;
+    let parameters = spread_parameters(&mut random, fan_in, classes, Output::Logits, signed);
+    layers.push(LayerSpec::Dense { parameters });
+    let name = format!("convolutional-{seed}");
+    ModelSpec { name, input: input.map(|length| length as u16), logit_exponent: 8, layers }
+}
+
+/// 8-bit weights of the whole range, and shifts that spread the sums over the output's; now and
+/// then 0, where every sum saturates but the smallest.
+fn spread_parameters(
+    random: &mut Random,
+    fan_in: usize,
+    outputs: usize,
+    output: Output,
+    signed: bool,
+) -> Parameters {
+    // The standard deviations of weights and inputs, multiplied and rounded to bits.
+    let bits = if signed { 12 } else { 13 } + fan_in.ilog2() as i64 / 2;
+    let one =
+        |random: &mut Random| if random.one_in(16) { 0 } else { (bits - 7 + random.between(0, 1)) as u8 };
+    let shifts =
+        if output == Output::Logits { Vec::new() } else { (0..outputs).map(|_| one(random)).collect() };
+    let bias = if random.one_in(4) { 1 << bits } else { 300 };
+    Parameters {
+        weight_bits: 8,
+        weights: (0..fan_in * outputs).map(|_| random.between(-127, 127) as i8).collect(),
+        bias: (0..outputs).map(|_| random.between(-bias, bias) as i32).collect(),
+        shifts,
+        output,
+    }
+}
+
 /// Weights and biases of a model.
 pub fn parameter_count(model: &ModelSpec) -> usize {
     let count = |layer: &LayerSpec| match layer {

@@ -1,7 +1,7 @@
 //! A loaded model back to a specification, through the runtime's public view, so that the oracle
 //! can compute what a file says, whoever wrote it.
 
-use tenfold_runtime::{Layer, Model, Operation, Window};
+use tenfold_runtime::{Layer, Model, Operation, Paired, Window};
 
 use crate::spec::{LayerSpec, ModelSpec, Output, Parameters};
 
@@ -40,7 +40,16 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
                 padding: [padding.top, padding.left, padding.bottom, padding.right],
                 groups: *groups,
                 pool: (*pool != none).then_some((pool.kernel, pool.stride)),
-                parameters: self::parameters(layer, parameters, run, 1),
+                parameters: match Paired::of(parameters, *window, *groups, *pool, layer.input.channels) {
+                    None => self::parameters(layer, parameters, run, 1),
+                    Some(paired) => {
+                        let stored = self::parameters(layer, parameters, paired.run_bytes(), 1);
+                        let places: Vec<usize> = paired.positions().collect();
+                        let runs = stored.weights.chunks(paired.run_bytes());
+                        let weights = runs.flat_map(|run| places.iter().map(|&place| run[place])).collect();
+                        Parameters { weights, ..stored }
+                    }
+                },
             }
         }
         Operation::MaxPool { window, padding } => LayerSpec::MaxPool {

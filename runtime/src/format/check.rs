@@ -1,9 +1,10 @@
 //! A record that postcard could read, to a [`Layer`] that inference can trust.
 
-use super::record::{Order, OutputRecord, ParametersRecord, Record, WindowRecord};
+use super::record::{OutputRecord, ParametersRecord, Record, WindowRecord};
 use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE, features as f};
 use crate::arithmetic::{ACCUMULATOR_LIMIT, unpack_weight};
 use crate::model::{Layer, Operation, Output, Padding, Parameters, Shape, Window};
+use crate::order::{Order, Paired};
 
 /// Where a record stands and what reaches it.
 pub(super) struct Place {
@@ -99,7 +100,19 @@ fn convolution<'a>(
     let fan_in = usize::from(window.kernel[0])
         * usize::from(window.kernel[1])
         * usize::from(input.checked_div(groups).unwrap_or(0));
-    let parameters = parameters(place, record, Runs { outputs, steps: 1, length: fan_in })?;
+    let length = match record.order {
+        Order::Plain => fan_in,
+        Order::Paired => {
+            let paired = Paired::new(window, groups, pool, record.weight_bits, input);
+            paired.ok_or(LoadError::Order { layer: index })?.run_bytes()
+        }
+    };
+    let parameters = parameters(place, record, Runs { outputs, steps: 1, length })?;
+    if let Some(paired) = Paired::of(&parameters, window, groups, pool, input)
+        && parameters.weights.chunks_exact(length.max(1)).any(|run| !paired.is_well_formed(run))
+    {
+        return Err(LoadError::BlockAlignment { layer: index });
+    }
     Ok((Operation::Convolution { window, padding, groups, pool, parameters }, shape))
 }
 
@@ -120,6 +133,9 @@ fn dense<'a>(
     }
     let steps = if rows_per_step == height { 1 } else { height };
     let length = usize::from(rows_per_step) * place.input.row();
+    if record.order != Order::Plain {
+        return Err(LoadError::Order { layer: index });
+    }
     let parameters = parameters(place, record, Runs { outputs, steps, length })?;
     let shape = Shape { height: 1, width: 1, channels: outputs };
     Ok((Operation::Dense { rows_per_step, parameters }, shape))
@@ -140,7 +156,6 @@ fn parameters<'a>(
     runs: Runs,
 ) -> Result<Parameters<'a>, LoadError> {
     let layer = place.index;
-    let Order::Plain = record.order;
     let weight_bits = record.weight_bits;
     if !matches!(weight_bits, 2 | 4 | 8) {
         let found = u32::from(weight_bits);
@@ -192,7 +207,8 @@ fn parameters<'a>(
             Output::Table(table.try_into().map_err(|_| wrong_length(expected))?)
         }
     };
-    let parameters = Parameters { weight_bits, weights, run_bytes, bias, shifts, output };
+    let parameters =
+        Parameters { weight_bits, order: record.order, weights, run_bytes, bias, shifts, output };
     match weight_bits {
         8 => accumulators::<8>(place, &parameters, runs)?,
         4 => accumulators::<4>(place, &parameters, runs)?,

@@ -104,6 +104,11 @@ pub enum LoadError {
         /// Which layer.
         layer: u8,
     },
+    /// The weights are in an order that is not defined for the layer's shape.
+    Order {
+        /// Which layer.
+        layer: u8,
+    },
     /// A weight of -128 (8 bits) or -8 (4 bits): the range is symmetric.
     Weight {
         /// Which layer.
@@ -180,6 +185,9 @@ impl fmt::Display for LoadError {
             }
             Self::BlockAlignment { layer } => {
                 write!(f, "layer {layer}: the parameter block is misaligned or its padding is not zero")
+            }
+            Self::Order { layer } => {
+                write!(f, "layer {layer}: weights in an order that is not for a layer of this shape")
             }
             Self::Weight { layer } => write!(f, "layer {layer}: a weight is outside the symmetric range"),
             Self::Shift { layer } => write!(f, "layer {layer}: a shift is above 31"),

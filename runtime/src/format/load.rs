@@ -105,7 +105,8 @@ pub(super) fn read_body<'a, const LAYERS: usize>(
     let input = Shape { height, width, channels };
 
     let mut layers = Vec::<Layer<'a>, LAYERS>::new();
-    let (mut shape, mut signed, mut scratch_bytes, mut features) = (input, false, 0_usize, 0);
+    let (mut shape, mut signed, mut features) = (input, false, 0);
+    let (mut scratch_bytes, mut workspace_bytes) = (0_usize, 0);
     for index in 0..count {
         let (record, tail) =
             postcard::take_from_bytes::<Record<'a>>(rest).map_err(|_| LoadError::Record { layer: index })?;
@@ -120,10 +121,12 @@ pub(super) fn read_body<'a, const LAYERS: usize>(
             }
         }
         scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new(&layer).bytes());
+        workspace_bytes = workspace_bytes.max(LayerPlan::workspace_bytes(&layer));
         features |= check::features(&layer);
         (shape, signed) = (layer.output, layer.output_signed);
         layers.push(layer).map_err(|_| too_many)?;
     }
+    scratch_bytes = scratch_bytes.saturating_add(workspace_bytes);
     if !rest.is_empty() {
         return Err(LoadError::TrailingBytes { count: rest.len() });
     }

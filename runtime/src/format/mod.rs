@@ -26,7 +26,7 @@ mod encode;
 pub mod spec;
 
 #[cfg(feature = "writer")]
-pub use encode::{EncodeError, encode, reseal};
+pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
 
 /// First bytes of every model file.

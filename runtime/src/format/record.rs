@@ -1,5 +1,6 @@
 //! The postcard schema of the body. Serde derives both directions from these types.
 
+use crate::order::Order;
 use serde::Deserialize;
 #[cfg(feature = "writer")]
 use serde::Serialize;
@@ -65,14 +66,6 @@ pub(super) struct ParametersRecord<'a> {
     /// byte a channel), table (256 bytes), each only where the layer has it. Nothing else.
     #[serde(borrow)]
     pub(super) block: &'a [u8],
-}
-
-/// How the weights lie in the block. A file ordered for one core runs on every other.
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(feature = "writer", derive(Serialize))]
-pub(super) enum Order {
-    /// As the mathematics has it; every run starts at a byte boundary.
-    Plain,
 }
 
 /// What becomes of an accumulator.

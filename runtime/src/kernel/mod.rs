@@ -7,14 +7,27 @@
 //! |---|---|
 //! | `layer` | shapes, weights, biases, shifts |
 //! | `rows`  | the input rows of the window, oldest first, padding columns included |
+//! | `workspace` | as many words as the order of the weights asks for, with any contents |
 //! | `out`   | `output.width * output.channels` bytes, channels last, no padding |
 //!
 //! [`portable`] defines the result. A back end for an instruction set lives in a file of its own,
-//! has the same functions, and is selected here and nowhere else.
+//! has the same functions, and is selected here and nowhere else; `build.rs` says which one suits the
+//! target.
 
+#[cfg(back_end = "armv7em")]
+mod armv7em;
+#[cfg_attr(
+    not(back_end = "portable"),
+    allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
+)]
 mod portable;
 
-pub(crate) use portable::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
+#[cfg(back_end = "armv7em")]
+use armv7em as back_end;
+#[cfg(back_end = "portable")]
+use portable as back_end;
+
+pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
 
 use crate::arithmetic::{rounding_shift, saturate_i8, saturate_u8};
 use crate::model::Output;

@@ -6,6 +6,7 @@
 use super::{Rows, requantize};
 use crate::arithmetic::{activation, rounding_shift, saturate_i8, saturate_u8, unpack_weight};
 use crate::model::{Layer, Output, Parameters, Window};
+use crate::order::Paired;
 
 /// Calls `$function::<BITS, SIGNED>` for the layer's number of bits and sign.
 macro_rules! dispatch {
@@ -33,7 +34,21 @@ pub(crate) struct Convolution<'a, 'b> {
 /// One row of a convolution and the max-pool fused into it: the maximum is taken over the
 /// accumulators, and only the largest is requantized. That is exact, because requantization never
 /// makes a larger accumulator the smaller value.
-pub(crate) fn convolution(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
+pub(crate) fn convolution(
+    layer: &Layer<'_>,
+    job: Convolution<'_, '_>,
+    rows: Rows<'_>,
+    _workspace: &mut [u32],
+    out: &mut [u8],
+) {
+    let Convolution { window, groups, pool, parameters } = job;
+    if let Some(paired) = Paired::of(parameters, window, groups, pool, layer.input.channels) {
+        return if layer.input_signed {
+            convolve_paired::<true>(layer, job, paired, rows, out);
+        } else {
+            convolve_paired::<false>(layer, job, paired, rows, out);
+        };
+    }
     dispatch!(job.parameters, layer.input_signed, convolve(layer, job, rows, out));
 }
 
@@ -72,6 +87,45 @@ fn convolve<const BITS: u8, const SIGNED: bool>(
                             let patch = rows.run(down * stride_down + row, left + pixel * channels, run);
                             accumulator += dot::<BITS, SIGNED>(weights, position, patch);
                             position += run;
+                        }
+                    }
+                    largest = largest.max(accumulator);
+                }
+            }
+            *value = requantize(largest, shift, parameters.output);
+        }
+    }
+}
+
+/// As [`convolve`], for weights in another order than the patch.
+fn convolve_paired<const SIGNED: bool>(
+    layer: &Layer<'_>,
+    job: Convolution<'_, '_>,
+    paired: Paired,
+    rows: Rows<'_>,
+    out: &mut [u8],
+) {
+    let Convolution { window, pool, parameters, .. } = job;
+    let channels = usize::from(layer.input.channels);
+    let outputs = usize::from(layer.output.channels).max(1);
+    let [kernel_height, kernel_width] = window.kernel.map(usize::from);
+    let [pool_height, pool_width] = pool.kernel.map(usize::from);
+    let pool_across = usize::from(pool.stride[1]);
+    for (column, pixel) in out.chunks_exact_mut(outputs).enumerate() {
+        let weights = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
+        let each = weights.zip(parameters.bias).zip(parameters.shifts).zip(pixel);
+        for (((weights, &bias), &shift), value) in each {
+            let mut largest = i32::MIN;
+            for down in 0..pool_height {
+                for across in 0..pool_width {
+                    let left = (column * pool_across + across) * channels;
+                    let mut accumulator = bias;
+                    for row in 0..kernel_height {
+                        let patch = rows.run(down + row, left, kernel_width * channels);
+                        for (index, &value) in patch.iter().enumerate() {
+                            let (column, channel) = (index / channels.max(1), index % channels.max(1));
+                            let weight = weights.get(paired.position(row, column, channel)).copied();
+                            accumulator += i32::from(weight.unwrap_or(0) as i8) * activation::<SIGNED>(value);
                         }
                     }
                     largest = largest.max(accumulator);

@@ -1,0 +1,203 @@
+//! Cortex-M4, M7 and, with the DSP extension, M33: two multiply-accumulates an instruction.
+//!
+//! `SMLAD` multiplies the two 16-bit halves of one register with those of another and adds both
+//! products to a third. `SXTB16` and `UXTB16` make such halves of bytes 0 and 2 of a word, or of
+//! bytes 1 and 3 when the word is rotated by 8 (Armv7-M Architecture Reference Manual, A4.4.3
+//! and A4.4.7). Applied to four weights and to four inputs alike they pair each weight with its
+//! input, in the order of the file.
+//!
+//! Results equal [`portable`]'s: the products are exact, and an accumulator that a loaded model
+//! cannot bring to overflow may be summed up in any order.
+//!
+//! Here is what runs any layer; [`paired`] is faster, for weights in [`Order::Paired`]. Weights of 4
+//! and 2 bits are multiplied one at a time.
+//!
+//! [`Order::Paired`]: crate::Order::Paired
+
+#![allow(unsafe_code, reason = "the loops are in assembly language")]
+
+mod paired;
+
+use core::arch::global_asm;
+
+use super::{Rows, portable, requantize};
+use crate::arithmetic::{activation, unpack_weight};
+use crate::model::{Layer, Parameters};
+use crate::order::Paired;
+
+pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
+
+global_asm!(include_str!("armv7em/loops.s"), options(raw));
+
+/// What the loop needs; its fields are read in this order.
+#[repr(C)]
+struct Dot {
+    inputs: *const u8,
+    weights: [*const u8; 4],
+    inputs_end: *const u8,
+    sums: [i32; 4],
+}
+
+unsafe extern "C" {
+    fn tenfold_dot_unsigned(job: *mut Dot);
+    fn tenfold_dot_signed(job: *mut Dot);
+}
+
+/// As [`portable::convolution`].
+pub(crate) fn convolution(
+    layer: &Layer<'_>,
+    job: Convolution<'_, '_>,
+    rows: Rows<'_>,
+    workspace: &mut [u32],
+    out: &mut [u8],
+) {
+    let Convolution { window, groups, pool, parameters } = job;
+    match Paired::of(parameters, window, groups, pool, layer.input.channels) {
+        Some(order) => paired::convolution(layer, parameters, order, rows, workspace, out),
+        None => plain(layer, job, rows, out),
+    }
+}
+
+#[inline(never)]
+fn plain(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
+    let Convolution { window, groups, pool, parameters } = job;
+    let channels = usize::from(layer.input.channels);
+    let outputs = usize::from(layer.output.channels).max(1);
+    let groups = usize::from(groups).max(1);
+    let (depth, per_group) = (channels / groups, (outputs / groups).max(1));
+    let [kernel_height, kernel_width] = window.kernel.map(usize::from);
+    let [stride_down, stride_across] = window.stride.map(usize::from);
+    let [pool_height, pool_width] = pool.kernel.map(usize::from);
+    let pool_across = usize::from(pool.stride[1]);
+    let (runs, run) = if groups == 1 { (1, kernel_width * depth) } else { (kernel_width, depth) };
+
+    for (column, pixel) in out.chunks_exact_mut(outputs).enumerate() {
+        let mut first = 0;
+        while first < outputs {
+            // Four outputs of one group, or those that are left of it.
+            let group = first / per_group;
+            let count = 4.min(per_group - first % per_group);
+            let four = Four::new(parameters, layer.input_signed, first, count);
+            let mut largest = [i32::MIN; 4];
+            for down in 0..pool_height {
+                for across in 0..pool_width {
+                    let left = (column * pool_across + across) * stride_across * channels + group * depth;
+                    let mut sums = four_of(parameters.bias, first);
+                    let mut position = 0;
+                    for row in 0..kernel_height {
+                        for pixel in 0..runs {
+                            let patch = rows.run(down * stride_down + row, left + pixel * channels, run);
+                            four.dot(position, patch, &mut sums);
+                            position += run;
+                        }
+                    }
+                    for (largest, sum) in largest.iter_mut().zip(sums) {
+                        *largest = sum.max(*largest);
+                    }
+                }
+            }
+            finish_four(parameters, &largest, first, count, pixel);
+            first += count;
+        }
+    }
+}
+
+/// Four biases or sums from number `first` on, completed with zeros.
+#[inline(always)]
+fn four_of(values: &[i32], first: usize) -> [i32; 4] {
+    let mut all = [0; 4];
+    let values = values.get(first..).unwrap_or_default();
+    all.iter_mut().zip(values).for_each(|(to, &from)| *to = from);
+    all
+}
+
+/// Requantizes the sums of `count` outputs from number `first` on.
+#[inline(never)]
+fn finish_four(parameters: &Parameters<'_>, sums: &[i32; 4], first: usize, count: usize, out: &mut [u8]) {
+    let (values, shifts) = (out.get_mut(first..), parameters.shifts.get(first..));
+    let (values, shifts) = (values.unwrap_or_default(), shifts.unwrap_or_default());
+    for ((value, &sum), &shift) in values.iter_mut().zip(sums).zip(shifts).take(count) {
+        *value = requantize(sum, shift, parameters.output);
+    }
+}
+
+/// The weights of four outputs that are computed side by side, so that every input is widened once
+/// for the four. Where there are fewer, the last one is repeated and its result not used.
+#[derive(Clone, Copy)]
+struct Four<'a> {
+    weights: [&'a [u8]; 4],
+    bits: u8,
+    signed: bool,
+}
+
+impl<'a> Four<'a> {
+    /// The weights of `count` runs, from number `first` on.
+    fn new(parameters: &Parameters<'a>, signed: bool, first: usize, count: usize) -> Self {
+        let run = |index: usize| {
+            let start = (first + index.min(count - 1)) * parameters.run_bytes;
+            parameters.weights.get(start..start + parameters.run_bytes).unwrap_or_default()
+        };
+        Self { weights: [run(0), run(1), run(2), run(3)], bits: parameters.weight_bits, signed }
+    }
+
+    /// Adds the products of `patch` with the weights from number `position` on to `sums`.
+    #[inline(never)]
+    fn dot(&self, position: usize, patch: &[u8], sums: &mut [i32; 4]) {
+        let whole = if self.bits == 8 { patch.len() & !3 } else { 0 };
+        let runs = self.weights.map(|run| run.get(position..position + whole));
+        if let ([Some(a), Some(b), Some(c), Some(d)], Some(inputs)) = (runs, patch.get(..whole))
+            && whole != 0
+        {
+            let weights = [a, b, c, d].map(<[u8]>::as_ptr);
+            let range = inputs.as_ptr_range();
+            let mut job = Dot { inputs: range.start, weights, inputs_end: range.end, sums: *sums };
+            let dot = if self.signed { tenfold_dot_signed } else { tenfold_dot_unsigned };
+            // SAFETY: `inputs` and each run of weights are slices of `whole` bytes, a multiple of four
+            // other than 0, and that is what the loop reads; it writes to the job alone.
+            unsafe {
+                dot(&raw mut job);
+            }
+            *sums = job.sums;
+        }
+        for (index, &byte) in patch.iter().enumerate().skip(whole) {
+            let input = if self.signed { activation::<true>(byte) } else { activation::<false>(byte) };
+            for (sum, weights) in sums.iter_mut().zip(self.weights) {
+                let weight = match self.bits {
+                    8 => unpack_weight::<8>(weights, position + index),
+                    4 => unpack_weight::<4>(weights, position + index),
+                    _ => unpack_weight::<2>(weights, position + index),
+                };
+                *sum += input * weight;
+            }
+        }
+    }
+}
+
+/// As [`portable::dense_step`].
+#[inline(never)]
+pub(crate) fn dense_step(
+    layer: &Layer<'_>,
+    parameters: &Parameters<'_>,
+    step: usize,
+    input: &[u8],
+    sums: &mut [i32],
+) {
+    let mut run = step * sums.len();
+    for sums in sums.chunks_mut(4) {
+        let mut totals = four_of(sums, 0);
+        Four::new(parameters, layer.input_signed, run, sums.len()).dot(0, input, &mut totals);
+        sums.iter_mut().zip(totals).for_each(|(to, from)| *to = from);
+        run += sums.len();
+    }
+}
+
+/// As [`portable::dense`].
+#[inline(never)]
+pub(crate) fn dense(layer: &Layer<'_>, parameters: &Parameters<'_>, input: &[u8], out: &mut [u8]) {
+    for first in (0..out.len()).step_by(4) {
+        let count = 4.min(out.len() - first);
+        let mut sums = four_of(parameters.bias, first);
+        Four::new(parameters, layer.input_signed, first, count).dot(0, input, &mut sums);
+        finish_four(parameters, &sums, first, count, out);
+    }
+}

@@ -1,0 +1,181 @@
+//! The orders in which a file may hold the weights of a run.
+//!
+//! [`Order::Plain`] is the order of the mathematics. [`Order::Paired`] is that of an instruction
+//! that multiplies two 16-bit halves at once: weights that meet in one instruction form a pair, and
+//! two pairs make a word, interleaved, so that extending bytes 0 and 2 to 16 bits gives the first
+//! pair and bytes 1 and 3 the second:
+//!
+//! ```text
+//! byte      0         1         2         3
+//!        first A  | second A | first B | second B      (pairs AB, AB)
+//! ```
+//!
+//! Two neighbouring channels form a pair; where the input has a single channel, two neighbouring
+//! columns of the kernel do. The last pair or the second of a pair may be missing: zeros.
+
+use crate::model::{Parameters, Shape, Window};
+
+/// How the weights of a run lie in the file. A file ordered for one core runs on every other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "writer", derive(serde::Serialize))]
+pub enum Order {
+    /// `[kernel row][kernel column][channel]`, packed.
+    #[default]
+    Plain,
+    /// Pairs of 8-bit weights, for cores that multiply 16-bit halves; see `docs/FORMAT.md`.
+    Paired,
+}
+
+/// Most columns of a kernel whose pairs follow each other before the next row's.
+const GROUP: usize = 3;
+
+/// Where the weights of an output channel lie in [`Order::Paired`].
+#[derive(Clone, Copy, Debug)]
+pub struct Paired {
+    height: usize,
+    width: usize,
+    channels: usize,
+    is_pooled: bool,
+}
+
+/// Most words of workspace for a convolution without a pool, which can be computed in pieces.
+const MOST_PIECE: usize = 256;
+
+/// Most pixels of a row that are computed side by side where there is no pool.
+const MOST_PIXELS: usize = 4;
+
+impl Paired {
+    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group, stride
+    /// 1, and a kernel of 3 x 3, or one of 5 x 5 with a pool of 2 x 2 at stride 2; that pool or none
+    /// for the former.
+    #[must_use]
+    pub fn new(window: Window, groups: u16, pool: Window, weight_bits: u8, channels: u16) -> Option<Self> {
+        let [height, width] = window.kernel;
+        let is_pooled = pool == Window { kernel: [2, 2], stride: [2, 2] };
+        let is_single = pool == Window { kernel: [1, 1], stride: [1, 1] };
+        let fits = match window.kernel {
+            [3, 3] => is_pooled || is_single,
+            [5, 5] => is_pooled,
+            _ => false,
+        };
+        let (height, width, channels) = (usize::from(height), usize::from(width), usize::from(channels));
+        (fits && window.stride == [1, 1] && groups == 1 && weight_bits == 8).then_some(Self {
+            height,
+            width,
+            channels,
+            is_pooled,
+        })
+    }
+
+    /// As [`new`](Self::new), where the weights are in this order.
+    #[must_use]
+    pub fn of(
+        parameters: &Parameters<'_>,
+        window: Window,
+        groups: u16,
+        pool: Window,
+        channels: u16,
+    ) -> Option<Self> {
+        match parameters.order {
+            Order::Plain => None,
+            Order::Paired => Self::new(window, groups, pool, parameters.weight_bits, channels),
+        }
+    }
+
+    /// Channel pairs; 1 where columns are paired.
+    #[must_use]
+    pub const fn planes(&self) -> usize {
+        self.channels.div_ceil(2)
+    }
+
+    /// Bytes of the weights of one channel pair.
+    #[must_use]
+    pub const fn plane_bytes(&self) -> usize {
+        let across = if self.channels == 1 { self.width.div_ceil(2) } else { self.width };
+        (self.height * across).div_ceil(2) * 4
+    }
+
+    /// Whether a pool of 2 x 2 follows.
+    #[cfg(back_end = "armv7em")]
+    pub(crate) const fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// Rows, and columns, of the kernel.
+    #[cfg(back_end = "armv7em")]
+    pub(crate) const fn side(&self) -> usize {
+        self.height
+    }
+
+    /// Whether the pairs are of columns, not of channels.
+    #[cfg(back_end = "armv7em")]
+    pub(crate) const fn pairs_columns(&self) -> bool {
+        self.channels == 1
+    }
+
+    /// Pixels of a row of `width` that are computed side by side from `column` on.
+    pub(crate) fn pixels(width: usize, column: usize) -> usize {
+        width.saturating_sub(column).clamp(1, MOST_PIXELS)
+    }
+
+    /// Words that one plane of the input takes in the workspace, widened to 16 bits, for
+    /// `pixels` pixels side by side, or for the four under a pool.
+    pub(crate) const fn plane_words(&self, pixels: usize) -> usize {
+        let pairs_columns = self.channels == 1;
+        match (self.is_pooled, self.width) {
+            // Rows of 2 words, for each pair of columns.
+            (true, _) if pairs_columns => self.width.div_ceil(2) * 2 * (self.height + 1),
+            (false, _) if pairs_columns => self.width.div_ceil(2) * self.height * pixels,
+            (true, 5) => 6 * (4 + 3),
+            (true, _) => (self.height + 1) * (self.width + 1),
+            (false, _) => self.height * (self.width + pixels - 1),
+        }
+    }
+
+    /// Words of workspace: the widened input of one window of the pool; or, of a block of pixels,
+    /// the sums and as many planes as fit.
+    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
+        let pixels = Self::pixels(usize::from(output.width), 0);
+        let planes = self.planes() * self.plane_words(pixels);
+        if self.is_pooled {
+            return planes;
+        }
+        (planes + usize::from(output.channels) * pixels).min(MOST_PIECE)
+    }
+
+    /// Bytes of one run.
+    #[must_use]
+    pub const fn run_bytes(&self) -> usize {
+        self.planes() * self.plane_bytes()
+    }
+
+    /// Place of a weight in its run.
+    #[must_use]
+    pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
+        let (plane, half, pair) = if self.channels == 1 {
+            (0, column % 2, column / 2 * self.height + row)
+        } else {
+            let first = column / GROUP * GROUP;
+            let room = self.width - first;
+            let group = if room < GROUP { room } else { GROUP };
+            (channel / 2, channel % 2, first * self.height + row * group + column % GROUP)
+        };
+        plane * self.plane_bytes() + pair / 2 * 4 + pair % 2 + 2 * half
+    }
+
+    /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
+    pub(crate) fn is_well_formed(self, run: &[u8]) -> bool {
+        let magnitude = |&byte: &u8| u32::from((byte as i8).unsigned_abs());
+        let weights: u32 = self.positions().filter_map(|place| run.get(place)).map(magnitude).sum();
+        weights == run.iter().map(magnitude).sum()
+    }
+
+    /// The places of a run's weights, in plain order.
+    pub fn positions(self) -> impl Iterator<Item = usize> {
+        let Self { height, width, channels, .. } = self;
+        let columns = move |row| (0..width).map(move |column| (row, column));
+        (0..height).flat_map(columns).flat_map(move |(row, column)| {
+            (0..channels).map(move |channel| self.position(row, column, channel))
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! The back ends for instruction sets that this machine does not have, in the emulator: random
+//! networks against the oracle, every layer of every image.
+//!
+//! Needs QEMU and a compiler for the boards' targets; `tests/run --setup` sets both up. Where they
+//! are missing these tests fail: they are never skipped.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use tenfold_runtime::{LoadError, Model, Operation, Order, Recognizer, format};
+use tenfold_tests::buffer::Buffer;
+use tenfold_tests::random::Random;
+use tenfold_tests::reference::{self, Map};
+use tenfold_tests::spec::ModelSpec;
+use tenfold_tests::{generate, networks, view};
+
+/// Random networks of every kind, and as many of the kinds that back ends treat specially.
+const SEEDS: u64 = 500;
+
+/// Flash of the emulated machine that is left for the networks, and a random network's share.
+const MOST_BYTES: usize = 3 << 20;
+const MOST_BYTES_EACH: usize = 6 << 10;
+
+#[test]
+fn cortex_m4_equals_the_oracle() {
+    let program = build("thumbv7em-none-eabihf", &written("suite", suite()));
+    let flags = "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
+    let mut emulator = Command::new("timeout");
+    emulator.args(["600", "qemu-system-arm", "-machine", "mps2-an386"]).args(flags.split(' ')).arg(program);
+    let text = run(&mut emulator);
+    let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
+    assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
+    println!("{last}");
+}
+
+/// Writes a file for the firmware to embed.
+fn written(name: &str, bytes: Vec<u8>) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
+}
+
+/// The file of networks that `firmware/bench/src/bin/suite.rs` describes and runs.
+fn suite() -> Vec<u8> {
+    let known = [networks::nano(), networks::lenet5(), networks::keras_cnn()];
+    let any = (0..SEEDS).map(|seed| (generate::network(seed), Order::Plain));
+    let special = (0..2 * SEEDS).map(|seed| {
+        // Both orders of every other network.
+        let order = if seed % 3 == 0 { Order::Plain } else { Order::Paired };
+        (networks::convolutional(seed / 3 * 2 + seed % 3 / 2), order)
+    });
+    let random = any.chain(special).map(encode).filter(|(_, file)| file.len() <= MOST_BYTES_EACH);
+    let known = known.into_iter().map(|spec| (spec, Order::Paired)).map(encode);
+    let networks: Vec<(ModelSpec, Vec<u8>)> = known.chain(random).collect();
+    assert!(networks.len() as u64 > 2 * SEEDS, "{} networks are small enough", networks.len());
+    let mut bytes = (networks.len() as u32).to_le_bytes().to_vec();
+    for (index, (spec, file)) in networks.iter().enumerate() {
+        append(&mut bytes, spec, file, index as u64);
+    }
+    assert!(bytes.len() < MOST_BYTES, "{} bytes of networks", bytes.len());
+    bytes
+}
+
+fn encode((spec, order): (ModelSpec, Order)) -> (ModelSpec, Vec<u8>) {
+    let file = format::encode_ordered(&spec, order).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+    (spec, file)
+}
+
+fn append(suite: &mut Vec<u8>, spec: &ModelSpec, file: &[u8], seed: u64) {
+    let mut random = Random::new(!seed);
+    let images = [(); 2].map(|()| generate::image(&mut random, spec));
+    for number in [file.len(), images[0].len(), images.len()] {
+        suite.extend((number as u32).to_le_bytes());
+    }
+    let pad = |suite: &mut Vec<u8>| suite.resize(suite.len().next_multiple_of(4), 0);
+    suite.extend(file);
+    pad(suite);
+    for image in images {
+        suite.extend(&image);
+        pad(suite);
+        let maps = reference::run(spec, &image);
+        let (logits, rows) = maps.split_last().expect("a network has layers");
+        suite.extend(rows.iter().flat_map(|map| digest(map.bytes()).to_le_bytes()));
+        suite.extend(digest(logit_bytes(logits)).to_le_bytes());
+    }
+}
+
+fn logit_bytes(logits: &Map) -> Vec<u8> {
+    logits.values.iter().flat_map(|&logit| (logit as i32).to_le_bytes()).collect()
+}
+
+/// 32-bit FNV-1a.
+fn digest(bytes: impl IntoIterator<Item = u8>) -> u32 {
+    bytes
+        .into_iter()
+        .fold(0x811c_9dc5, |digest: u32, byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A file ordered for another core gives the oracle's logits on this one, and reads back as the
+/// network that it was made of; and the special networks meet every loop for that order.
+#[test]
+fn paired_weights_give_the_same_everywhere() {
+    let mut shapes = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let (spec, file) = encode((networks::convolutional(seed), Order::Paired));
+        let file = Buffer::aligned(&file);
+        let model = Model::load(file.bytes()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "seed {seed}");
+        for layer in model.layers() {
+            if let Operation::Convolution { window, pool, parameters, .. } = &layer.operation
+                && parameters.order == Order::Paired
+            {
+                let remainder = if pool.kernel[0] == 1 { layer.output.width.min(4) } else { 0 };
+                shapes.insert((window.kernel[0], layer.input.channels.min(4), remainder));
+            }
+        }
+        let image = generate::image(&mut Random::new(seed), &spec);
+        let mut scratch = Buffer::aligned(&Random::new(seed).bytes(model.scratch_bytes()));
+        let mut recognizer = Recognizer::new(&model, scratch.bytes_mut()).expect("enough scratch");
+        let logits: Vec<i64> =
+            recognizer.recognize(&image).logits.iter().map(|&logit| logit.into()).collect();
+        let expected = reference::run(&spec, &image);
+        assert_eq!(expected.last().map(|map| &map.values), Some(&logits), "seed {seed}");
+        drop(recognizer);
+        scratch.check_guards();
+    }
+    let channels = [1, 2, 3, 4];
+    let pooled = channels.iter().flat_map(|&channels| [(3, channels, 0), (5, channels, 0)]);
+    let single = channels.iter().flat_map(|&channels| [1, 2, 3, 4].map(|width| (3, channels, width)));
+    let missing: Vec<_> = pooled.chain(single).filter(|shape| !shapes.contains(shape)).collect();
+    assert!(missing.is_empty(), "no network has kernel, channels, width {missing:?}");
+}
+
+/// Zeros that complete a pair are checked, since kernels multiply them.
+#[test]
+fn a_weight_that_is_none_is_refused() {
+    // 1 channel, 3 x 3: the second of the pair of column 2 and none.
+    let (spec, file) = encode((networks::nano(), Order::Paired));
+    let weights = |model: &Model<'_>| model.layers()[0].parameters().map(|p| p.weights.as_ptr().addr());
+    let mut file = Buffer::aligned(&file);
+    let start = file.bytes().as_ptr().addr();
+    let place =
+        weights(&Model::load(file.bytes()).expect("a well-formed file")).expect("a convolution") - start;
+    assert_eq!(file.bytes()[place + 7], 0, "{}", spec.name);
+    file.bytes_mut()[place + 7] = 1;
+    format::reseal(file.bytes_mut());
+    assert_eq!(Model::load(file.bytes()).err(), Some(LoadError::BlockAlignment { layer: 0 }));
+}
+
+/// Builds `firmware/bench`'s program `suite` around the networks.
+fn build(target: &str, suite: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
+    let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware");
+    let mut cargo = Command::new("timeout");
+    cargo.arg("600").arg(root.join("tests/tools/board-cargo"));
+    cargo.args(["build", "--quiet", "--locked", "--release", "--bin", "suite", "--target", target]);
+    cargo.current_dir(root.join("firmware/bench"));
+    for (name, _) in env::vars() {
+        if name == "RUSTFLAGS" || name.starts_with("TENFOLD_") || name.starts_with("CARGO_") {
+            cargo.env_remove(name);
+        }
+    }
+    // The package's other programs embed a model: any one does.
+    let model = written("nano.postcard", format::encode(&networks::nano()).expect("a well-formed network"));
+    cargo.env("TENFOLD_MODEL", model).env("TENFOLD_IMAGES", "1");
+    cargo.env("TENFOLD_SUITE", suite);
+    cargo.env("CARGO_TARGET_DIR", &target_directory);
+    run(&mut cargo);
+    target_directory.join(target).join("release/suite")
+}
+
+/// Runs a command that must succeed; what it printed.
+fn run(command: &mut Command) -> String {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; 'tests/run --setup' installs what is missing"));
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
+    text
+}
