@@ -504,7 +504,7 @@ mod tests {
             ("{type=\"flatten\"}".to_owned(), "none of them"),
             (
                 format!(
-                    "{{type=\"conv\",filters=4000,kernel=3}},{{type=\"flatten\"}},{{type=\"dense\",units=4096}},{TAIL}"
+                    "{{type=\"conv\",filters=2000,kernel=3}},{{type=\"flatten\"}},{{type=\"dense\",units=4096}},{TAIL}"
                 ),
                 "parameters",
             ),
