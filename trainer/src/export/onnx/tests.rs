@@ -90,30 +90,6 @@ fn same_network_same_bytes() {
     assert_eq!(encode(), encode());
 }
 
-/// Writes samples for engines outside of this workspace: `TENFOLD_SAMPLES=DIR cargo test -- --ignored`.
-#[test]
-#[ignore = "writes files for other engines"]
-fn write_samples() {
-    let Ok(directory) = std::env::var("TENFOLD_SAMPLES") else { return };
-    let nano = sample::nano();
-    let options = crate::export::ExportOptions::default();
-    let nano_directory = std::path::Path::new(&directory).join("nano");
-    crate::export::write_all(&nano_directory, &sample::float_twin(&nano), &nano, &provenance(), &options)
-        .unwrap();
-    for seed in 0..SEEDS {
-        let network = sample::network(seed);
-        let path = |extension: &str| std::path::Path::new(&directory).join(format!("{seed}.{extension}"));
-        std::fs::write(path("onnx"), encode_quantized(&network, &provenance()).unwrap()).unwrap();
-        let float = sample::float_twin(&network);
-        std::fs::write(path("float.onnx"), encode_float(&float, &provenance()).unwrap()).unwrap();
-        let pixels = images(seed, network.input.len());
-        std::fs::write(path("pixels"), &pixels).unwrap();
-        let outputs: Vec<_> =
-            pixels.chunks_exact(network.input.len()).map(|image| sample::forward(&network, image)).collect();
-        std::fs::write(path("json"), serde_json::to_vec(&outputs).unwrap()).unwrap();
-    }
-}
-
 fn provenance() -> Provenance {
     Provenance {
         config_toml: "preset = \"sample\"\n".to_owned(),
