@@ -27,14 +27,23 @@
 //! # }
 //! ```
 //!
-//! On a board, with `nano.postcard` as the trainer exports it:
+//! With a model file as the trainer exports it; the size of the scratch memory is known at compile time:
 //!
-//! ```ignore
-//! const MODEL: &[u8] = tenfold_runtime::include_model!("nano.postcard");
+//! ```
+//! use tenfold_runtime::{Model, Recognizer, Scratch, include_model, scratch_bytes};
+//!
+//! const MODEL: &[u8] =
+//!     include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano/nano.postcard"));
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # let image = [0; 28 * 28];
 //! let mut scratch = Scratch::<{ scratch_bytes(MODEL) }>::new();
 //! let model = Model::load(MODEL)?;
 //! let mut recognizer = Recognizer::new(&model, &mut scratch)?;
 //! let prediction = recognizer.recognize(&image);
+//! assert!(prediction.digit < 10);
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Deliberately absent: other element types than 8-bit activations, scales that are not powers of
