@@ -13,4 +13,11 @@ mod nano {
     include!(concat!(env!("OUT_DIR"), "/model/nano.float.rs"));
 }
 
+use burn::tensor::Device;
 pub use nano::Model;
+
+/// The imported model with the weights of the file, on `device`. (`Model::default()` would take whichever
+/// device burn prefers among the features that were built in.)
+pub fn imported(device: &Device) -> Model {
+    Model::from_file(concat!(env!("OUT_DIR"), "/model/nano.float.bpk"), device)
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use tenfold_burn_import::Model;
+use tenfold_burn_import::imported;
 use tenfold_trainer::data::{self, Part};
 use tenfold_trainer::engine::Engine;
 
@@ -21,7 +21,8 @@ fn imported_model_has_the_logits_of_the_exported_one() -> Result<()> {
 
     let pixels: Vec<f32> = test.images.iter().map(|pixel| f32::from(*pixel) / 256.0).collect();
     let data = TensorData::new(pixels, [test.len(), 1, test.height, test.width]);
-    let logits = Model::default().forward(Tensor::<4>::from_data(data, &Device::default()));
+    let device = Device::flex();
+    let logits = imported(&device).forward(Tensor::<4>::from_data(data, &device));
     let logits = logits.into_data().try_to_vec::<f32>().ok().context("the logits are f32")?;
 
     ensure!(logits.len() == expected.len() * engine.classes(), "{} logits", logits.len());
