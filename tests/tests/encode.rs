@@ -1,7 +1,7 @@
 //! Specifications that make no sense: the encoder says what is wrong, or writes a file that loads.
 
 use tenfold_runtime::format::{self, EncodeError};
-use tenfold_runtime::{LoadError, Model};
+use tenfold_runtime::{LoadError, Model, Order};
 use tenfold_tests::buffer::Buffer;
 use tenfold_tests::random::Random;
 use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
@@ -146,4 +146,22 @@ fn corrupt_parameters(random: &mut Random, parameters: &mut Parameters) {
         6 => parameters.weights.fill(random.choose(&[-128, -8, 0, 1, 8, 127])),
         _ => parameters.bias.fill(random.choose(&[i32::MIN, -1, i32::MAX])),
     }
+}
+
+#[test]
+fn a_file_is_reordered_to_what_the_encoder_writes_in_that_order() {
+    let orders = [Order::Plain, Order::Paired];
+    for seed in 0..if SLOW { 40 } else { 400 } {
+        let spec = if seed % 2 == 0 { generate::network(seed) } else { networks::convolutional(seed) };
+        let spec = view::normalized(&spec);
+        let files = orders.map(|order| format::encode_ordered(&spec, order).expect("the generator is right"));
+        for from in &files {
+            for (order, to) in orders.into_iter().zip(&files) {
+                let reordered = format::reorder(from, order).expect("it is a model file");
+                assert!(reordered == *to, "seed {seed} to {order:?}: {}", describe::model(&spec));
+            }
+        }
+    }
+    let damaged = format::reorder(b"not a model, just text..", Order::Paired);
+    assert_eq!(damaged, Err(EncodeError::Invalid(LoadError::Magic { found: *b"not " })));
 }

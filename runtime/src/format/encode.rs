@@ -137,7 +137,8 @@ pub fn reseal(file: &mut [u8]) {
     *crc = checksum(covered, body).to_le_bytes();
 }
 
-fn aligned_copy(bytes: &[u8]) -> Vec<u32> {
+/// A copy that starts at a multiple of four.
+pub(super) fn aligned_copy(bytes: &[u8]) -> Vec<u32> {
     let mut words = alloc::vec![0_u32; bytes.len().div_ceil(4)];
     let target: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
     target.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);

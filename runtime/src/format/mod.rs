@@ -23,11 +23,15 @@ mod record;
 #[cfg(feature = "writer")]
 mod encode;
 #[cfg(feature = "writer")]
+mod reorder;
+#[cfg(feature = "writer")]
 pub mod spec;
 
 #[cfg(feature = "writer")]
 pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
+#[cfg(feature = "writer")]
+pub use reorder::{Core, reorder};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"10FD";

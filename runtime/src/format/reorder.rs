@@ -1,0 +1,169 @@
+//! A model file in the order of weights that a core is fastest with. Host only.
+//!
+//! A file in any order gives the same bits on every core, so this changes speed and scratch alone.
+
+use alloc::vec::Vec;
+
+use super::encode::{EncodeError, aligned_copy, encode_ordered};
+use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
+use crate::arithmetic::unpack_weight;
+use crate::model::{self, Layer, Model, Operation};
+use crate::order::{Order, Paired};
+
+/// A family of cores whose back ends want the same weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Core {
+    /// Cortex-M4, M7, and M33 with the DSP extension.
+    CortexM4,
+}
+
+impl Core {
+    /// Every core that has an order of its own, under the names that people know it by.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("cortex-m4", Self::CortexM4), ("cortex-m7", Self::CortexM4), ("cortex-m33", Self::CortexM4)];
+
+    /// The core with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find_map(|(known, core)| (known == name).then_some(core))
+    }
+
+    /// The core that code for a target runs on, where it has an order of its own: `target` as rustc
+    /// names it, and the flags that rustc is given, which may name the processor.
+    #[must_use]
+    pub fn of_target(target: &str, flags: &str) -> Option<Self> {
+        if target.starts_with("thumbv7em-") {
+            return Some(Self::CortexM4);
+        }
+        let (_, processor) = flags.split_once("target-cpu=")?;
+        let end = processor.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(processor.len());
+        let (processor, _) = processor.split_at_checked(end)?;
+        Self::named(processor).filter(|_| target.starts_with("thumbv8m.main-"))
+    }
+
+    /// The order of weights that this core's back end is fastest with.
+    #[must_use]
+    pub const fn order(self) -> Order {
+        match self {
+            Self::CortexM4 => Order::Paired,
+        }
+    }
+}
+
+/// A model file with its weights in another order: the same network, the same results.
+///
+/// # Errors
+///
+/// [`EncodeError::Invalid`] where `file` is not a model file.
+pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
+    let aligned = aligned_copy(file);
+    let bytes: &[u8] = bytemuck::cast_slice(&aligned);
+    let (bytes, _) = bytes.split_at(file.len());
+    encode_ordered(&specification(&Model::load(bytes)?), order)
+}
+
+/// The network that `model` was encoded from.
+fn specification(model: &Model<'_>) -> ModelSpec {
+    let input = model.input();
+    ModelSpec {
+        name: model.name().into(),
+        input: [input.height, input.width, input.channels],
+        logit_exponent: model.logit_exponent(),
+        layers: model.layers().iter().map(layer_specification).collect(),
+    }
+}
+
+fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
+    match &layer.operation {
+        Operation::Convolution { window, padding, groups, pool, parameters } => {
+            let [height, width] = window.kernel.map(usize::from);
+            let depth = usize::from(layer.input.channels / groups.max(&1));
+            let paired = Paired::of(parameters, *window, *groups, *pool, layer.input.channels);
+            let weights = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
+            let weights = weights.flat_map(|run| match paired {
+                Some(paired) => paired.positions().map(|place| weight(run, 8, place)).collect(),
+                None => plain(run, parameters.weight_bits, height * width * depth),
+            });
+            let is_pool = pool.kernel != [1, 1] || pool.stride != [1, 1];
+            LayerSpec::Convolution {
+                kernel: window.kernel,
+                stride: window.stride,
+                padding: [padding.top, padding.left, padding.bottom, padding.right],
+                groups: *groups,
+                pool: is_pool.then_some((pool.kernel, pool.stride)),
+                parameters: parameters_specification(layer, parameters, weights.collect()),
+            }
+        }
+        Operation::MaxPool { window, padding } => LayerSpec::MaxPool {
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: [padding.top, padding.left, padding.bottom, padding.right],
+        },
+        Operation::AveragePool { window, .. } => {
+            LayerSpec::AveragePool { kernel: window.kernel, stride: window.stride }
+        }
+        Operation::Dense { rows_per_step, parameters } => {
+            let run = usize::from(*rows_per_step) * layer.input.row();
+            let runs: Vec<&[u8]> = parameters.weights.chunks_exact(parameters.run_bytes.max(1)).collect();
+            let outputs = usize::from(layer.output.channels).max(1);
+            // A step after the other in the file, an output after the other in the description.
+            let weights = (0..outputs).flat_map(|output| {
+                let steps = runs.iter().skip(output).step_by(outputs);
+                steps.flat_map(|bytes| plain(bytes, parameters.weight_bits, run))
+            });
+            LayerSpec::Dense { parameters: parameters_specification(layer, parameters, weights.collect()) }
+        }
+    }
+}
+
+fn parameters_specification(
+    layer: &Layer<'_>,
+    parameters: &model::Parameters<'_>,
+    weights: Vec<i8>,
+) -> Parameters {
+    Parameters {
+        weight_bits: parameters.weight_bits,
+        weights,
+        bias: parameters.bias.into(),
+        shifts: parameters.shifts.into(),
+        output: match parameters.output {
+            model::Output::Unsigned => Output::Unsigned,
+            model::Output::Signed => Output::Signed,
+            model::Output::Logits => Output::Logits,
+            model::Output::Table(entries) => {
+                Output::Table { signed: layer.output_signed, entries: entries.as_slice().into() }
+            }
+        },
+    }
+}
+
+/// The first `count` weights of a run in plain order.
+fn plain(run: &[u8], bits: u8, count: usize) -> Vec<i8> {
+    (0..count).map(|index| weight(run, bits, index)).collect()
+}
+
+/// Weight number `index` of a run.
+fn weight(run: &[u8], bits: u8, index: usize) -> i8 {
+    // A weight has 8 bits at most.
+    let weight = match bits {
+        4 => unpack_weight::<4>(run, index),
+        2 => unpack_weight::<2>(run, index),
+        _ => unpack_weight::<8>(run, index),
+    };
+    weight as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_has_a_core_where_its_name_or_the_flags_tell() {
+        assert_eq!(Core::of_target("thumbv7em-none-eabihf", ""), Some(Core::CortexM4));
+        let separated = "-Copt-level=3\x1f-Ctarget-cpu=cortex-m33\x1f--nmagic";
+        assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", separated), Some(Core::CortexM4));
+        assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
+        assert_eq!(Core::of_target("x86_64-unknown-linux-gnu", "-Ctarget-cpu=native"), None);
+    }
+}
