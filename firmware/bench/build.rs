@@ -3,7 +3,8 @@
 //!
 //! `TENFOLD_MODEL` names the model file (default: `models/nano`), `TENFOLD_IMAGES` says how many
 //! of the MNIST test images to take (default: 100), `TENFOLD_SUITE` names a file of networks for
-//! `suite` (default: none).
+//! `suite` (default: none). The model's weights are put in the order that is best for the core, unless
+//! `TENFOLD_ORDER` is `file`: then they are left in the order of the file.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
-use tenfold_runtime::{Model, Recognizer};
+use tenfold_runtime::format::{self, Core};
+use tenfold_runtime::{Model, Order, Recognizer};
 
 fn main() -> Result<()> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -26,7 +28,8 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed={}", model_path.display());
     println!("cargo::rerun-if-changed={}", data.display());
 
-    let file = fs::read(&model_path).with_context(|| model_path.display().to_string())?;
+    let file = ordered(fs::read(&model_path).with_context(|| model_path.display().to_string())?)
+        .with_context(|| model_path.display().to_string())?;
     let model = Model::load(&file).with_context(|| model_path.display().to_string())?;
     let size = model.input().row() * usize::from(model.input().height);
     let images = test_images(&data, count, size).with_context(|| data.display().to_string())?;
@@ -53,6 +56,20 @@ fn main() -> Result<()> {
     };
     fs::write(out.join("suite"), suite)?;
     Ok(())
+}
+
+/// The model with its weights as the core wants them.
+fn ordered(file: Vec<u8>) -> Result<Vec<u8>> {
+    match variable("TENFOLD_ORDER").as_deref() {
+        None => {
+            let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+            let core = Core::of_target(&env::var("TARGET")?, &flags);
+            let order = core.map_or(Order::Plain, Core::order);
+            Ok(format::reorder(&file, order)?)
+        }
+        Some("file") => Ok(file),
+        Some(other) => bail!("TENFOLD_ORDER is {other:?}, expected \"file\" or nothing"),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

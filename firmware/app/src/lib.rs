@@ -25,8 +25,8 @@ use report::Lines;
 use tenfold_runtime::{LoadError, Model, Recognizer, Scratch, ScratchError};
 use tenfold_runtime::{include_model, layer_count, scratch_bytes};
 
-/// The model file, aligned for the runtime.
-pub const MODEL: &[u8] = include_model!("../../../models/nano/nano.postcard");
+/// The model file, `models/nano` with its weights in this core's order, aligned for the runtime.
+pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcard"));
 
 /// Scratch memory for [`MODEL`], its size known at compile time; a board puts it in a static.
 pub type ScratchMemory = Scratch<{ scratch_bytes(MODEL) }>;
