@@ -179,6 +179,33 @@ fn evaluate_names_what_is_wrong() {
 }
 
 #[test]
+fn export_orders_a_model_file_for_a_core() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    assert!(failure(&["export", &model]).contains("say with --for which core"));
+    assert!(failure(&["export", &model, "--for", "cortex-m4", "--allow-inexact"]).contains("of a run"));
+    let text = path(&directory, "text.postcard");
+    fs::write(&text, "no model").unwrap();
+    let nowhere = path(&directory, "nowhere");
+    assert!(failure(&["export", &text, "--for", "cortex-m4", "--out", &nowhere]).contains("text.postcard"));
+    assert!(!fs::exists(&nowhere).unwrap(), "nothing is made for a file that cannot be read");
+    assert_eq!(trainer(&["export", &model, "--for", "z80"]).status.code(), Some(2));
+
+    let out = path(&directory, "out");
+    let text = success(&["export", &model, "--for", "cortex-m4", "--for", "cortex-m7", "--out", &out]);
+    assert!(text.contains("means.cortex-m4.postcard") && text.contains("of scratch"), "{text}");
+    let logits =
+        [model, format!("{out}/means.cortex-m4.postcard"), format!("{out}/means.cortex-m7.postcard")].map(
+            |file| {
+                let table = path(&directory, "logits.csv");
+                success(&["evaluate", &file, "--limit", "100", "--logits", &table]);
+                fs::read(table).unwrap()
+            },
+        );
+    assert!(logits[1..].iter().all(|other| *other == logits[0]));
+}
+
+#[test]
 fn predict_reads_every_kind_of_picture() {
     let directory = workplace();
     let model = path(&directory, "means.postcard");

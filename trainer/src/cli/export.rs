@@ -1,11 +1,15 @@
-//! `trainer export`: the files of a model from a finished training run.
+//! `trainer export`: the files of a model from a finished training run, and model files with the
+//! weights in the order of a core.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::PossibleValuesParser;
+use tenfold_runtime::format::{self, Core};
+use tenfold_runtime::scratch_bytes;
 
 use crate::data::{self, Part};
-use crate::export::{ExportOptions, Release, release};
+use crate::export::{ExportOptions, Release, release, write_whole};
 use crate::report::{Look, thousands};
 use crate::train::load_run;
 use crate::verify::DEFAULT_TOLERANCE_POINTS;
@@ -16,17 +20,26 @@ use crate::verify::DEFAULT_TOLERANCE_POINTS;
 Writes NAME.postcard, NAME.onnx and NAME.float.onnx, verifies them with the test set as
 `trainer verify` does, and writes NAME.golden.postcard, CARD.md and config.toml.
 
+NAME.postcard runs on every core. With --for CORE there is NAME.CORE.postcard as well: the same
+network with the same results, its weights in the order that this core is fastest with. It may need
+more scratch memory. The boards in firmware/ do this by themselves when they are built.
+
 Examples:
   trainer export runs/nano-1
-  trainer export runs/nano-1 --out models/nano")]
+  trainer export runs/nano-1 --out models/nano --for cortex-m4
+  trainer export models/nano/nano.postcard --for cortex-m4")]
 pub(crate) struct ExportArgs {
-    /// Directory of a finished training run.
-    #[arg(value_name = "RUN_DIR")]
+    /// Directory of a finished training run; or, with --for, a model file.
+    #[arg(value_name = "RUN_DIR|MODEL")]
     run: PathBuf,
 
-    /// Directory to write to [default: RUN_DIR].
+    /// Directory to write to [default: where the run or the model is].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Write NAME.CORE.postcard too, for this core; more than once for several.
+    #[arg(long = "for", value_name = "CORE", value_parser = PossibleValuesParser::new(Core::ALL.map(|(name, _)| name)))]
+    cores: Vec<String>,
 
     /// Directory with the IDX files of the data set [default: the MNIST of the repository].
     #[arg(long, value_name = "DIR")]
@@ -38,6 +51,9 @@ pub(crate) struct ExportArgs {
 }
 
 pub(crate) fn run(args: &ExportArgs) -> Result<()> {
+    if args.run.is_file() {
+        return export_file(args);
+    }
     let (float, quantized, provenance) = load_run(&args.run)?;
     let classes = quantized.layers.last().map_or(0, |layer| layer.output.channels);
     let data = args.data.clone().map_or_else(data::default_directory, Ok)?;
@@ -62,5 +78,39 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     for path in [&exported.postcard, &exported.onnx, &exported.float_onnx, &released.golden, &released.card] {
         println!("{}", path.display());
     }
+    for core in &args.cores {
+        export_for(core, &exported.postcard, out)?;
+    }
     released.report.check(DEFAULT_TOLERANCE_POINTS)
+}
+
+/// Only another order for a file that is there.
+fn export_file(args: &ExportArgs) -> Result<()> {
+    let file = args.run.display();
+    ensure!(!args.cores.is_empty(), "{file} is a model file: say with --for which core to order it for");
+    if args.data.is_some() || args.allow_inexact {
+        bail!("{file} is a model file: --data and --allow-inexact are for the directory of a run");
+    }
+    let parent = args.run.parent().unwrap_or(Path::new(""));
+    let out = args.out.as_deref().unwrap_or(parent);
+    args.cores.iter().try_for_each(|core| export_for(core, &args.run, out))
+}
+
+/// Writes NAME.CORE.postcard into `out`.
+fn export_for(name: &str, model: &Path, out: &Path) -> Result<()> {
+    let core = Core::named(name).with_context(|| format!("there is no core {name}"))?;
+    let file = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let ordered = format::reorder(&file, core.order())
+        .with_context(|| format!("{} is not a model file", model.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+    let path = out.join(format!("{stem}.{name}.postcard"));
+    write_whole(&path, &ordered)?;
+    println!(
+        "{} ({} bytes, {} of scratch)",
+        path.display(),
+        thousands(ordered.len() as u64),
+        thousands(scratch_bytes(&ordered) as u64)
+    );
+    Ok(())
 }
