@@ -60,7 +60,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
 
-    /// Passes with the integers of the board, after those with floats; 0 for none.
+    /// Passes of quantization-aware training, with the integers of the board, after those with floats; 0
+    /// for none.
     #[arg(long, value_name = "N")]
     qat_epochs: Option<usize>,
 
@@ -93,6 +94,14 @@ pub(super) struct Args {
     max_steps: Option<usize>,
 }
 
+/// The kinds of layers with their fields, those that may be left out in brackets.
+const LAYERS: &str = "  conv, dense         filters, kernel [stride, padding, groups, bits]; units [bits]
+  max_pool            size [stride, padding]
+  average_pool        size [stride]
+  dropout             rate
+  batch_norm, relu, tanh, flatten, global_average_pool
+";
+
 fn after_help() -> String {
     let presets: String =
         PRESETS.iter().map(|preset| format!("  {:<10} {}\n", preset.name, preset.summary)).collect();
@@ -100,6 +109,8 @@ fn after_help() -> String {
         "\
 Presets (`--show` prints one in full; flags win over the file):
 {presets}
+A network is a list of layers, as in `{{ type = \"conv\", filters = 8, kernel = 3 }}`; docs/NETWORKS.md tells all:
+{LAYERS}
 Examples:
   trainer train                                  the default network on the MNIST of the repository
   trainer train keras-cnn --epochs 3
