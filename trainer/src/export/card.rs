@@ -28,9 +28,13 @@ impl Card<'_> {
         let input = network.input;
         let sections = [
             format!(
-                "# {}\n\nRecognises handwritten digits: {} x {} grey pixels in, {} logits out. Runs in integers on a \
-                 microcontroller, and as ONNX on a desktop with the same bits.",
-                network.name, input.height, input.width, sizes.runtime.classes
+                "# {}\n\n{}: {} x {} grey pixels in, {} logits out. Runs in integers on a microcontroller, and as ONNX \
+                 on a desktop with the same bits.",
+                network.name,
+                if is_mnist(&provenance.dataset) { "Recognises handwritten digits" } else { "Classifies pictures" },
+                input.height,
+                input.width,
+                sizes.runtime.classes
             ),
             self.figures(&sizes),
             format!("## Layers\n\n{}", self.layers()),
@@ -50,7 +54,9 @@ impl Card<'_> {
                 if is_mnist(&provenance.dataset) { "" } else { " --data DIR" },
                 provenance.config_toml.trim_end()
             ),
-            "## Licence\n\nWeights: MIT OR Apache-2.0, at your choice.".to_owned(),
+            "## Licence\n\nThe weights are under the terms that who trained them chooses, within those of the data. \
+             Where Tenfold ships this model: MIT OR Apache-2.0, at your choice."
+                .to_owned(),
         ];
         Ok(sections.join("\n\n") + "\n")
     }
@@ -117,7 +123,11 @@ impl Card<'_> {
         let name = &self.network.name;
         let rows = [
             (format!("{name}.postcard"), bytes(sizes.postcard), "for the board"),
-            (format!("{name}.onnx"), bytes(sizes.onnx), "quantized (QDQ), the same bits in any ONNX engine"),
+            (
+                format!("{name}.onnx"),
+                bytes(sizes.onnx),
+                "quantized (QDQ), the same bits: verified with tract",
+            ),
             (format!("{name}.float.onnx"), bytes(sizes.float_onnx), "before quantization"),
             (format!("{name}.golden.postcard"), "-".to_owned(), "one test image a class, with its logits"),
             ("config.toml".to_owned(), "-".to_owned(), "the whole configuration of the training"),
