@@ -13,6 +13,7 @@ use common::{nearest_mean_model, test_digits};
 use image::{DynamicImage, GrayImage, ImageFormat, imageops};
 use serde_json::Value;
 use tempfile::TempDir;
+use tenfold_runtime::{Model, format};
 
 fn trainer(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).env_remove("NO_COLOR").output().unwrap()
@@ -92,6 +93,66 @@ fn help_teaches() {
     assert!(success(&["--color", "always", "predict", "--help"]).contains('\x1b'));
     let error = trainer(&["--color=always", "evaluate", "/absent.postcard"]);
     assert!(stderr(&error).contains("\x1b["));
+}
+
+#[test]
+fn every_kind_of_layer_is_explained() {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/NETWORKS.md")).unwrap();
+    let help = success(&["train", "--help"]);
+    // What a wrong kind is answered with names every kind there is.
+    let directory = TempDir::new().unwrap();
+    let config = path(&directory, "wrong.toml");
+    fs::write(&config, "name = \"x\"\ninput = [28, 28, 1]\nlayers = [{ type = \"no such layer\" }]\n")
+        .unwrap();
+    let error = stderr(&trainer(&["train", &config]));
+    let (_, kinds) = error.split_once("expected one of").unwrap_or_else(|| panic!("{error}"));
+    let kinds: Vec<&str> = kinds.split('`').skip(1).step_by(2).collect();
+    assert!(kinds.len() >= 10, "{error}");
+    for kind in kinds {
+        assert!(guide.contains(&format!("| `{kind}` |")), "docs/NETWORKS.md says nothing of {kind}");
+        assert!(help.contains(kind), "the help says nothing of {kind}");
+    }
+    // The guide's own example is a network.
+    let (_, rest) = guide.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    fs::write(&config, example).unwrap();
+    assert!(success(&["train", &config, "--show"]).contains("name = \"mine\""));
+}
+
+#[test]
+fn the_shipped_models_are_verified_and_a_changed_one_is_not() {
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
+    for entry in fs::read_dir(models).unwrap() {
+        let model = entry.unwrap().path();
+        let report: Value =
+            serde_json::from_str(&success(&["verify", model.to_str().unwrap(), "--json"])).unwrap();
+        assert_eq!(report["images"], 10_000, "{report}");
+        assert_eq!(report["logits_equal"], 10_000, "{report}");
+    }
+
+    // One weight of the first layer is one more or one less in the runtime's file.
+    let directory = TempDir::new().unwrap();
+    for name in ["nano.onnx", "nano.float.onnx"] {
+        fs::copy(format!("{models}/nano/{name}"), directory.path().join(name)).unwrap();
+    }
+    let mut file = fs::read(format!("{models}/nano/nano.postcard")).unwrap();
+    let place = {
+        let words: Vec<u32> = file
+            .chunks(4)
+            .map(|bytes| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)))
+            .collect();
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        let model = Model::load(&bytes[..file.len()]).unwrap();
+        let weights = model.layers()[0].parameters().unwrap().weights;
+        weights.as_ptr().addr() - bytes.as_ptr().addr() + weights.len() / 2
+    };
+    file[place] ^= 1;
+    format::reseal(&mut file);
+    fs::write(directory.path().join("nano.postcard"), file).unwrap();
+    let directory = path(&directory, "");
+    let output = trainer(&["verify", &directory, "--limit", "20"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stderr(&output).contains("error: "), "{}", stderr(&output));
 }
 
 #[test]
