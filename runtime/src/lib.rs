@@ -30,7 +30,7 @@
 //! With a model file as the trainer exports it; the size of the scratch memory is known at compile time:
 //!
 //! ```
-//! use tenfold_runtime::{Model, Recognizer, Scratch, include_model, scratch_bytes};
+//! use tenfold_runtime::{Recognizer, Scratch, exact_model, include_model, scratch_bytes};
 //!
 //! const MODEL: &[u8] =
 //!     include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano/nano.postcard"));
@@ -38,7 +38,8 @@
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let image = [0; 28 * 28];
 //! let mut scratch = Scratch::<{ scratch_bytes(MODEL) }>::new();
-//! let model = Model::load(MODEL)?;
+//! // Code for what this model uses, and for nothing else; `Model::load` loads any model.
+//! let model = <exact_model!(MODEL)>::load_exact(MODEL)?;
 //! let mut recognizer = Recognizer::new(&model, &mut scratch)?;
 //! let prediction = recognizer.recognize(&image);
 //! assert!(prediction.digit < 10);

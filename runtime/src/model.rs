@@ -204,30 +204,59 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// A verified model of at most `LAYERS` layers, borrowed from the bytes it was loaded from.
+/// A verified model of at most `LAYERS` layers that use nothing but `FEATURES`, borrowed from the bytes
+/// it was loaded from.
 ///
-/// `LAYERS` bounds the RAM of this value, about 64 bytes a layer on a 32-bit core. The default
-/// loads any model; a board that counts bytes names the exact number, which
-/// [`layer_count`](crate::layer_count) tells at compile time:
-///
-/// ```ignore
-/// const MODEL: &[u8] = tenfold_runtime::include_model!("nano.postcard");
-/// let model = Model::<{ layer_count(MODEL) }>::load_exact(MODEL)?;
-/// ```
+/// `LAYERS` bounds the RAM of this value, about 64 bytes a layer on a 32-bit core; `FEATURES`
+/// ([`features`](crate::format::features)) bounds the code: checks and kernels for anything else are not
+/// linked. The defaults load any model; [`exact_model!`](crate::exact_model) is the type for a certain one.
 #[derive(Clone, Debug)]
-pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }> {
-    pub(crate) name: &'a str,
+pub struct Model<
+    'a,
+    const LAYERS: usize = { crate::format::MAX_LAYERS },
+    const FEATURES: u32 = { crate::format::features::ALL },
+> {
+    /// UTF-8.
+    pub(crate) name: &'a [u8],
     pub(crate) input: Shape,
     pub(crate) logit_exponent: i8,
     pub(crate) scratch_bytes: usize,
     pub(crate) layers: Vec<Layer<'a>, LAYERS>,
 }
 
-impl<'a, const LAYERS: usize> Model<'a, LAYERS> {
+/// The type of [`Model`] that a certain file is loaded to: with room for as many layers as it has, and
+/// with code for nothing but what it uses.
+///
+/// A board saves kilobytes of flash with it. The argument is a constant, as
+/// [`include_model!`](crate::include_model) makes one:
+///
+/// ```
+/// use tenfold_runtime::{LoadError, exact_model, include_model};
+///
+/// const MODEL: &[u8] =
+///     include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano/nano.postcard"));
+/// type Digits = exact_model!(MODEL);
+///
+/// let model = Digits::load_exact(MODEL)?;
+/// assert_eq!(model.classes(), 10);
+/// # Ok::<(), LoadError>(())
+/// ```
+#[macro_export]
+macro_rules! exact_model {
+    ($model:expr) => {
+        $crate::Model::<'static, { $crate::layer_count($model) }, { $crate::declared_features($model) }>
+    };
+}
+
+impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
     /// Name of the model.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        self.name
+        // The loader has looked at it. Whoever does not ask for the name does not link this check.
+        match str::from_utf8(self.name) {
+            Ok(name) => name,
+            Err(_) => "",
+        }
     }
 
     /// Shape of the input image; its pixels are `u8` and stand for `pixel / 256`.

@@ -16,7 +16,7 @@
 use crate::model::{Parameters, Shape, Window};
 
 /// How the weights of a run lie in the file. A file ordered for one core runs on every other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "writer", derive(serde::Serialize))]
 pub enum Order {
     /// `[kernel row][kernel column][channel]`, packed.

@@ -10,6 +10,7 @@
 //! layer is being computed: as much as the one that needs most of it. It follows from the order of
 //! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
+use crate::format::features::{self as f, any};
 use crate::model::{Layer, Operation, Output};
 use crate::order::Paired;
 
@@ -29,7 +30,7 @@ pub(crate) struct LayerPlan {
 impl LayerPlan {
     /// The plan of a layer; a pure function of its shape, so that the exporter, the loader and the
     /// executor agree.
-    pub(crate) fn new(layer: &Layer<'_>) -> Self {
+    pub(crate) fn new<const FEATURES: u32>(layer: &Layer<'_>) -> Self {
         let padding = layer.padding();
         let width = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
         let row_bytes = width * usize::from(layer.input.channels);
@@ -71,7 +72,10 @@ impl LayerPlan {
     }
 
     /// Bytes of workspace that a layer asks for.
-    pub(crate) fn workspace_bytes(layer: &Layer<'_>) -> usize {
+    pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
+        if !any(FEATURES, f::PAIRED_CONVOLUTION) {
+            return 0;
+        }
         let Operation::Convolution { window, groups, pool, parameters, .. } = &layer.operation else {
             return 0;
         };

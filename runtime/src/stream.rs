@@ -17,6 +17,7 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::format::MAX_LAYERS;
+use crate::format::features::{self as f, ALL, any};
 use crate::kernel::{self, Convolution, Rows};
 use crate::model::{Layer, Model, Operation, Output, Parameters};
 use crate::plan::LayerPlan;
@@ -139,8 +140,8 @@ impl Stage<'_> {
 ///
 /// It borrows the scratch memory until it is dropped.
 #[derive(Debug)]
-pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS> {
-    model: &'m Model<'m, LAYERS>,
+pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS, const FEATURES: u32 = ALL> {
+    model: &'m Model<'m, LAYERS, FEATURES>,
     stages: Vec<Stage<'s>, LAYERS>,
     /// Memory for the layer that is being computed.
     workspace: &'s mut [u32],
@@ -148,19 +149,19 @@ pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS> {
     pushed: u16,
 }
 
-impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
+impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS, FEATURES> {
     /// Divides `scratch` among the layers of `model`.
     ///
     /// # Errors
     ///
     /// [`ScratchError`] when `scratch` is shorter than [`Model::scratch_bytes`] or not aligned to
     /// four bytes. Its contents do not matter; bytes beyond what is needed are left alone.
-    pub fn new(model: &'m Model<'m, LAYERS>, scratch: &'s mut [u8]) -> Result<Self, ScratchError> {
+    pub fn new(model: &'m Model<'m, LAYERS, FEATURES>, scratch: &'s mut [u8]) -> Result<Self, ScratchError> {
         let too_small = ScratchError::TooSmall { needed: model.scratch_bytes, found: scratch.len() };
         let mut rest = scratch;
         let mut stages = Vec::new();
         for layer in &model.layers {
-            let plan = LayerPlan::new(layer);
+            let plan = LayerPlan::new::<FEATURES>(layer);
             let (ring, tail) = rest.split_at_mut_checked(plan.ring_bytes()).ok_or(too_small)?;
             let (sums, tail) = tail.split_at_mut_checked(plan.sum_bytes()).ok_or(too_small)?;
             rest = tail;
@@ -169,7 +170,7 @@ impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
             // A model has at most LAYERS layers, so that there is always room.
             let _ = stages.push(stage);
         }
-        let workspace = model.layers.iter().map(LayerPlan::workspace_bytes).max().unwrap_or(0);
+        let workspace = model.layers.iter().map(LayerPlan::workspace_bytes::<FEATURES>).max().unwrap_or(0);
         let (workspace, _) = rest.split_at_mut_checked(workspace).ok_or(too_small)?;
         let workspace = bytemuck::try_cast_slice_mut(workspace).map_err(|_| ScratchError::Misaligned)?;
         Ok(Self { model, stages, workspace, pushed: 0 })
@@ -249,11 +250,14 @@ impl<'m, 's, const LAYERS: usize> Recognizer<'m, 's, LAYERS> {
                     Some((next, next_layer)) => next.next_row(next_layer),
                     None => &mut [],
                 };
-                if emit(layer, stage, row, self.workspace, out) && !out.is_empty() {
+                if emit::<FEATURES>(layer, stage, row, self.workspace, out) && !out.is_empty() {
                     observer.row(index, stage.output_row(layer, row), out);
                     index += 1;
                     continue;
                 }
+            }
+            if !any(FEATURES, f::PADDING) {
+                return;
             }
             // Nothing flows on. A layer waits for the padding below once all above it are done, so
             // that there is at most one that can go on.
@@ -278,7 +282,7 @@ impl Stage<'_> {
 }
 
 /// Computes what a completed window yields; whether `out` now holds an output row.
-fn emit(
+fn emit<const FEATURES: u32>(
     layer: &Layer<'_>,
     stage: &mut Stage<'_>,
     emission: usize,
@@ -286,28 +290,32 @@ fn emit(
     out: &mut [u8],
 ) -> bool {
     match &layer.operation {
-        Operation::Convolution { window, groups, pool, parameters, .. } => {
+        Operation::Convolution { window, groups, pool, parameters, .. }
+            if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
+        {
             let job = Convolution { window: *window, groups: *groups, pool: *pool, parameters };
-            kernel::convolution(layer, job, stage.rows(), workspace, out);
+            kernel::convolution::<FEATURES>(layer, job, stage.rows(), workspace, out);
             true
         }
-        Operation::MaxPool { window, .. } => {
-            kernel::max_pool(layer, *window, stage.rows(), out);
+        Operation::MaxPool { window, .. } if any(FEATURES, f::MAX_POOL) => {
+            kernel::max_pool::<FEATURES>(layer, *window, stage.rows(), out);
             true
         }
-        Operation::AveragePool { window, log2_area } => {
-            kernel::average_pool(layer, *window, *log2_area, stage.rows(), out);
+        Operation::AveragePool { window, log2_area } if any(FEATURES, f::AVERAGE_POOL) => {
+            kernel::average_pool::<FEATURES>(layer, *window, *log2_area, stage.rows(), out);
             true
         }
         Operation::Dense { rows_per_step, parameters } => {
             let last_step = (emission + 1) * usize::from(*rows_per_step) >= usize::from(layer.input.height);
-            dense(layer, parameters, stage, emission, last_step, out)
+            dense::<FEATURES>(layer, parameters, stage, emission, last_step, out)
         }
+        // The loader has refused what FEATURES leaves out.
+        _ => false,
     }
 }
 
 /// One step of a dense layer; whether it was the last one.
-fn dense(
+fn dense<const FEATURES: u32>(
     layer: &Layer<'_>,
     parameters: &Parameters<'_>,
     stage: &mut Stage<'_>,
@@ -318,13 +326,14 @@ fn dense(
     // The ring is as long as a step, so that the oldest row is always in the first slot.
     let length = usize::from(stage.plan.ring_rows) * stage.plan.row_bytes;
     let input = stage.ring.get(..length).unwrap_or(&[]);
-    if stage.sums.is_empty() {
-        kernel::dense(layer, parameters, input, out);
+    let is_hidden = any(FEATURES, f::HIDDEN_DENSE);
+    if is_hidden && stage.sums.is_empty() {
+        kernel::dense::<FEATURES>(layer, parameters, input, out);
         return true;
     }
-    kernel::dense_step(layer, parameters, step, input, stage.sums);
-    if last_step && !matches!(parameters.output, Output::Logits) {
-        kernel::finish(stage.sums, parameters.shifts, parameters.output, out);
+    kernel::dense_step::<FEATURES>(layer, parameters, step, input, stage.sums);
+    if is_hidden && last_step && !matches!(parameters.output, Output::Logits) {
+        kernel::finish::<FEATURES>(stage.sums, parameters.shifts, parameters.output, out);
     }
     last_step
 }

@@ -15,13 +15,16 @@ const POOL: usize = KIND + 2 + 4 + 4 + 1;
 /// Where it says how the weights are ordered.
 const ORDER: usize = POOL + 2;
 
+/// Convolution and dense layer, 8-bit weights, plain order of both, kernel of 3 x 3, one channel, no pool.
+const FEATURES: u32 = 1 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 22 | 1 << 25 | 1 << 27;
+
 /// A 4x4 image, a 3x3 convolution with 2 outputs, a dense layer with 3 classes.
 fn small() -> File {
     let convolution = convolution([3, 3], [1, 1], [0; 4], None);
     let dense = Record::dense(3, 2, Block::ones(3, 8, 4));
     File {
         scratch: 3 * 4 + 2 * 4 + 3 * 4,
-        features: 1 | 1 << 5 | 1 << 8,
+        features: FEATURES,
         ..File::new([4, 4, 1], vec![convolution, dense])
     }
 }
@@ -307,14 +310,14 @@ fn causes() -> Vec<(Vec<u8>, LoadError, &'static str)> {
             "28 bytes of scratch",
         ),
         (
-            File { features: 0x121 | 4, ..small() }.bytes(),
-            LoadError::Features { declared: 0x125, needed: 0x121 },
-            "0x125",
+            File { features: FEATURES | 4, ..small() }.bytes(),
+            LoadError::Features { declared: 0x0a44_1125, needed: 0x0a44_1121 },
+            "0xa441125",
         ),
         (
-            File { features: 0x101, ..small() }.bytes(),
-            LoadError::Features { declared: 0x101, needed: 0x121 },
-            "0x101",
+            File { features: FEATURES & !32, ..small() }.bytes(),
+            LoadError::Features { declared: 0x0a44_1101, needed: 0x0a44_1121 },
+            "0xa441101",
         ),
     ]
 }
@@ -328,7 +331,7 @@ fn every_cause_has_its_error_and_its_message() {
     }
 }
 
-/// The causes above, and the three that need more than bytes, are all there are.
+/// The causes above, and the four that need more than bytes, are all there are.
 #[test]
 fn no_error_is_left_untested() {
     let name = |error: LoadError| {
@@ -348,6 +351,11 @@ fn no_error_is_left_untested() {
     let misaligned = Model::load(misaligned.bytes()).expect_err("the file is misaligned");
     assert!(misaligned.to_string().contains("multiple of 4"), "{misaligned}");
     seen.insert(name(misaligned));
+
+    let small = Buffer::aligned(&small().bytes());
+    let left_out = Model::<2, { FEATURES & !1 }>::load_exact(small.bytes()).expect_err("no convolution");
+    assert!(left_out.to_string().contains("0x1, which are left out"), "{left_out}");
+    seen.insert(name(left_out));
 
     let source = include_str!("../../runtime/src/format/error.rs");
     let (_, variants) = source.split_once("pub enum LoadError {").expect("the error type");
@@ -373,9 +381,43 @@ fn the_accumulator_bound_is_exact() {
 #[test]
 fn a_model_of_too_many_layers_for_the_board_is_refused() {
     let file = Buffer::aligned(&small().bytes());
-    let error = Model::<1>::load_exact(file.bytes()).expect_err("there are two layers");
+    let error = Model::<1, FEATURES>::load_exact(file.bytes()).expect_err("there are two layers");
     assert_eq!(error, LoadError::LayerCount { found: 2, capacity: 1 });
-    assert_eq!(Model::<2>::load_exact(file.bytes()).map(|model| model.layers().len()), Ok(2));
+    assert_eq!(Model::<2, FEATURES>::load_exact(file.bytes()).map(|model| model.layers().len()), Ok(2));
+}
+
+/// A program that leaves out what a file uses refuses the file, also where the file does not say so.
+#[test]
+fn a_model_that_uses_what_is_left_out_is_refused() {
+    const WITHOUT_DENSE: u32 = FEATURES & !(1 << 5);
+    let left_out = |bytes: &[u8]| {
+        let error = Model::<2, WITHOUT_DENSE>::load_exact(Buffer::aligned(bytes).bytes()).map(|_| ());
+        error.expect_err("a feature is left out")
+    };
+    assert_eq!(left_out(&small().bytes()), LoadError::LeftOut { features: 1 << 5 });
+    let lie = File { features: WITHOUT_DENSE, ..small() }.bytes();
+    assert_eq!(left_out(&lie), LoadError::Features { declared: WITHOUT_DENSE, needed: FEATURES });
+
+    // Every kind of layer and every way to compute one.
+    let mut lies = vec![
+        first(Record::max_pool([3, 3], [1, 1], [0; 4])),
+        first(Record::average_pool([2, 2], [1, 1])),
+        first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 2, None, Block::ones(2, 9, 0))),
+        first(convolution([2, 2], [1, 1], [0; 4], None)),
+        first(convolution([3, 3], [1, 1], [0, 0, 1, 0], None)),
+        first(convolution([3, 3], [1, 1], [0; 4], Some([2, 2, 2, 2]))),
+    ];
+    for output in 1..4 {
+        lies.push(first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, Block::ones(2, 9, output))));
+    }
+    for bits in [4, 2] {
+        lies.push(changed(|block| block.weight_bits = bits));
+    }
+    lies.push(patched(|file| file[ORDER] = 1));
+    for (index, lie) in lies.iter().enumerate() {
+        let result = Model::<2, FEATURES>::load_exact(Buffer::aligned(lie).bytes()).map(|_| ());
+        assert!(result.is_err(), "lie {index}");
+    }
 }
 
 /// Wherever the parameters land in the file: only zeros, and only as many as align them.
@@ -419,7 +461,7 @@ fn unused_bits_behind_a_run_are_zero() {
                 block.weights = vec![0; usize::next_multiple_of(2 * run_bytes, 4)];
                 block.weights[run * run_bytes + run_bytes - 1] = 1 | stray;
                 let convolution = Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, block);
-                let features = 1 | 1 << 5 | 1 << 8 | if weight_bits == 4 { 1 << 9 } else { 1 << 10 };
+                let features = FEATURES | if weight_bits == 4 { 1 << 9 } else { 1 << 10 };
                 File { records: vec![convolution, small().records[1].clone()], features, ..small() }.bytes()
             };
             assert_eq!(load(&file(0)), Ok(()), "{weight_bits} bits");

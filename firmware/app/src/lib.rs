@@ -22,8 +22,8 @@ use core::fmt;
 use golden::{Digits, GOLDEN};
 use memory::PeakStack;
 use report::Lines;
-use tenfold_runtime::{LoadError, Model, Recognizer, Scratch, ScratchError};
-use tenfold_runtime::{include_model, layer_count, scratch_bytes};
+use tenfold_runtime::{LoadError, Recognizer, Scratch, ScratchError};
+use tenfold_runtime::{exact_model, include_model, scratch_bytes};
 
 /// The model file, `models/nano` with its weights in this core's order, aligned for the runtime.
 pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcard"));
@@ -31,8 +31,8 @@ pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcar
 /// Scratch memory for [`MODEL`], its size known at compile time; a board puts it in a static.
 pub type ScratchMemory = Scratch<{ scratch_bytes(MODEL) }>;
 
-/// A loaded model with room for exactly as many layers as [`MODEL`] has.
-type ExactModel = Model<'static, { layer_count(MODEL) }>;
+/// [`MODEL`] loaded, with room and code for exactly what it has.
+type ExactModel = exact_model!(MODEL);
 
 /// Recognises the embedded digits, and prints each of them and what the whole takes of the board.
 ///

@@ -1,7 +1,8 @@
 //! A record that postcard could read, to a [`Layer`] that inference can trust.
 
+use super::features::{self as f, any};
 use super::record::{OutputRecord, ParametersRecord, Record, WindowRecord};
-use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE, features as f};
+use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE};
 use crate::arithmetic::{ACCUMULATOR_LIMIT, unpack_weight};
 use crate::model::{Layer, Operation, Output, Padding, Parameters, Shape, Window};
 use crate::order::{Order, Paired};
@@ -15,14 +16,14 @@ pub(super) struct Place {
 }
 
 /// `minimum..=maximum`, or [`LoadError::Limit`].
-pub(super) fn within<T: Into<u32>>(
+#[inline(never)]
+pub(super) fn within(
     layer: u8,
     field: &'static str,
-    found: T,
-    minimum: T,
-    maximum: T,
+    found: u32,
+    minimum: u32,
+    maximum: u32,
 ) -> Result<(), LoadError> {
-    let (found, minimum, maximum) = (found.into(), minimum.into(), maximum.into());
     if (minimum..=maximum).contains(&found) {
         Ok(())
     } else {
@@ -30,8 +31,12 @@ pub(super) fn within<T: Into<u32>>(
     }
 }
 
-/// Checks one record against what reaches it.
-pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>, LoadError> {
+/// Checks one record against what reaches it. Where it uses what is not in `FEATURES`, some checks are
+/// left out: [`features`] tells.
+pub(super) fn layer<'a, const FEATURES: u32>(
+    record: &Record<'a>,
+    place: &Place,
+) -> Result<Layer<'a>, LoadError> {
     let index = place.index;
     let (is_dense, stored) = match record {
         Record::Convolution { parameters, .. } => (false, Some(parameters.output)),
@@ -43,16 +48,18 @@ pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>,
         return Err(LoadError::Logits { layer: index });
     }
     let (operation, output) = match record {
-        Record::Convolution { outputs, window, padding, groups, pool, parameters } => {
-            convolution(place, *outputs, *window, *padding, *groups, *pool, parameters)?
+        Record::Convolution { outputs, window, padding, groups, pool, parameters }
+            if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
+        {
+            convolution::<FEATURES>(place, *outputs, *window, *padding, *groups, *pool, parameters)?
         }
-        Record::MaxPool { window, padding } => {
+        Record::MaxPool { window, padding } if any(FEATURES, f::MAX_POOL) => {
             let window = self::window(index, *window)?;
             let padding = self::padding(index, *padding, window)?;
             let output = place.input.windowed(index, window, padding)?;
             (Operation::MaxPool { window, padding }, output)
         }
-        Record::AveragePool { window } => {
+        Record::AveragePool { window } if any(FEATURES, f::AVERAGE_POOL) => {
             let window = self::window(index, *window)?;
             let area = u16::from(window.kernel[0]) * u16::from(window.kernel[1]);
             if !area.is_power_of_two() {
@@ -62,8 +69,9 @@ pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>,
             (Operation::AveragePool { window, log2_area: area.trailing_zeros() as u8 }, output)
         }
         Record::Dense { outputs, rows_per_step, parameters } => {
-            dense(place, *outputs, *rows_per_step, parameters)?
+            dense::<FEATURES>(place, *outputs, *rows_per_step, parameters)?
         }
+        _ => return Err(LoadError::Record { layer: index }),
     };
     let output_signed = match stored {
         Some(output) => matches!(output, OutputRecord::Signed | OutputRecord::SignedTable),
@@ -73,7 +81,7 @@ pub(super) fn layer<'a>(record: &Record<'a>, place: &Place) -> Result<Layer<'a>,
     Ok(Layer { input: place.input, output, input_signed: place.signed, output_signed, operation })
 }
 
-fn convolution<'a>(
+fn convolution<'a, const FEATURES: u32>(
     place: &Place,
     outputs: u16,
     window: WindowRecord,
@@ -83,32 +91,41 @@ fn convolution<'a>(
     record: &ParametersRecord<'a>,
 ) -> Result<(Operation<'a>, Shape), LoadError> {
     let index = place.index;
-    within(index, "outputs", outputs, 1, MAX_CHANNELS)?;
+    within(index, "outputs", outputs.into(), 1, MAX_CHANNELS.into())?;
     let window = self::window(index, window)?;
     let padding = self::padding(index, padding, window)?;
     let input = place.input.channels;
-    within(index, "groups", groups, 1, input)?;
-    if !input.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+    within(index, "groups", groups.into(), 1, input.into())?;
+    let depth = if groups == 1 {
+        input
+    } else if any(FEATURES, f::GROUPED_CONVOLUTION)
+        && input.is_multiple_of(groups)
+        && outputs.is_multiple_of(groups)
+    {
+        input.checked_div(groups).unwrap_or(0)
+    } else {
         return Err(LoadError::Groups { layer: index });
-    }
+    };
     let mut shape = place.input.windowed(index, window, padding)?;
     let pool = match pool {
         Some(pool) => self::window(index, pool)?,
         None => Window { kernel: [1, 1], stride: [1, 1] },
     };
     shape = Shape { channels: outputs, ..shape }.windowed(index, pool, Padding::default())?;
-    let fan_in = usize::from(window.kernel[0])
-        * usize::from(window.kernel[1])
-        * usize::from(input.checked_div(groups).unwrap_or(0));
-    let length = match record.order {
-        Order::Plain => fan_in,
+    let paired = match record.order {
+        Order::Plain => None,
         Order::Paired => {
             let paired = Paired::new(window, groups, pool, record.weight_bits, input);
-            paired.ok_or(LoadError::Order { layer: index })?.run_bytes()
+            Some(paired.ok_or(LoadError::Order { layer: index })?)
         }
     };
-    let parameters = parameters(place, record, Runs { outputs, steps: 1, length })?;
-    if let Some(paired) = Paired::of(&parameters, window, groups, pool, input)
+    let length = match paired {
+        Some(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.run_bytes(),
+        _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
+    };
+    let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
+    if let Some(paired) = paired
+        && any(FEATURES, f::PAIRED_CONVOLUTION)
         && parameters.weights.chunks_exact(length.max(1)).any(|run| !paired.is_well_formed(run))
     {
         return Err(LoadError::BlockAlignment { layer: index });
@@ -116,7 +133,7 @@ fn convolution<'a>(
     Ok((Operation::Convolution { window, padding, groups, pool, parameters }, shape))
 }
 
-fn dense<'a>(
+fn dense<'a, const FEATURES: u32>(
     place: &Place,
     outputs: u16,
     rows_per_step: u16,
@@ -124,7 +141,7 @@ fn dense<'a>(
 ) -> Result<(Operation<'a>, Shape), LoadError> {
     let index = place.index;
     let most = if place.is_last { MAX_CLASSES as u16 } else { MAX_CHANNELS };
-    within(index, "outputs", outputs, 1, most)?;
+    within(index, "outputs", outputs.into(), 1, most.into())?;
     // As for a window: the products of lengths below must fit 32 bits.
     within(index, "values in a row", place.input.row() as u32, 1, MAX_ROW as u32)?;
     let height = place.input.height;
@@ -136,7 +153,7 @@ fn dense<'a>(
     if record.order != Order::Plain {
         return Err(LoadError::Order { layer: index });
     }
-    let parameters = parameters(place, record, Runs { outputs, steps, length })?;
+    let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps, length })?;
     let shape = Shape { height: 1, width: 1, channels: outputs };
     Ok((Operation::Dense { rows_per_step, parameters }, shape))
 }
@@ -150,7 +167,7 @@ struct Runs {
 }
 
 /// Cuts the parameter block into biases, weights, shifts and table, and checks each.
-fn parameters<'a>(
+fn parameters<'a, const FEATURES: u32>(
     place: &Place,
     record: &ParametersRecord<'a>,
     runs: Runs,
@@ -210,9 +227,10 @@ fn parameters<'a>(
     let parameters =
         Parameters { weight_bits, order: record.order, weights, run_bytes, bias, shifts, output };
     match weight_bits {
-        8 => accumulators::<8>(place, &parameters, runs)?,
-        4 => accumulators::<4>(place, &parameters, runs)?,
-        _ => accumulators::<2>(place, &parameters, runs)?,
+        8 if any(FEATURES, f::WEIGHTS_8) => accumulators::<8>(place, &parameters, runs)?,
+        4 if any(FEATURES, f::WEIGHTS_4) => accumulators::<4>(place, &parameters, runs)?,
+        2 if any(FEATURES, f::WEIGHTS_2) => accumulators::<2>(place, &parameters, runs)?,
+        _ => {}
     }
     Ok(parameters)
 }
@@ -226,12 +244,17 @@ fn accumulators<const BITS: u8>(
     runs: Runs,
 ) -> Result<(), LoadError> {
     let layer = place.index;
-    let largest_input: u64 = if place.signed { 128 } else { 255 };
+    let largest_input = if place.signed { 128 } else { 255 };
+    // Such a sum is too large with any input, and its product with 255 and a bias fit 32 bits.
+    let too_large = ACCUMULATOR_LIMIT / 128;
     let forbidden = -(1_i32 << (BITS - 1));
+    let run_bytes = parameters.run_bytes;
     for (channel, bias) in (0..runs.outputs).zip(parameters.bias) {
-        let mut magnitude = 0_u64;
-        let all = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
-        for run in all.skip(usize::from(channel)).step_by(usize::from(runs.outputs).max(1)) {
+        let mut magnitude = 0;
+        let mut start = usize::from(channel) * run_bytes;
+        for _ in 0..runs.steps {
+            let run = parameters.weights.get(start..start + run_bytes).unwrap_or_default();
+            start += usize::from(runs.outputs) * run_bytes;
             // The bits of the last byte that hold no weight, as a kernel may read whole bytes.
             let used = runs.length * usize::from(BITS) % 8;
             if used != 0 && run.last().is_some_and(|last| last >> used != 0) {
@@ -242,11 +265,10 @@ fn accumulators<const BITS: u8>(
                 if BITS != 2 && weight == forbidden {
                     return Err(LoadError::Weight { layer });
                 }
-                magnitude += u64::from(weight.unsigned_abs());
+                magnitude = too_large.min(magnitude + weight.unsigned_abs());
             }
         }
-        let bound = magnitude.saturating_mul(largest_input).saturating_add(u64::from(bias.unsigned_abs()));
-        if bound >= u64::from(ACCUMULATOR_LIMIT) {
+        if magnitude * largest_input + bias.unsigned_abs() >= ACCUMULATOR_LIMIT {
             return Err(LoadError::Accumulator { layer, channel });
         }
     }
@@ -255,10 +277,10 @@ fn accumulators<const BITS: u8>(
 
 fn window(layer: u8, record: WindowRecord) -> Result<Window, LoadError> {
     for side in record.kernel {
-        within(layer, "kernel", side, 1, MAX_KERNEL)?;
+        within(layer, "kernel", side.into(), 1, MAX_KERNEL.into())?;
     }
     for step in record.stride {
-        within(layer, "stride", step, 1, MAX_KERNEL)?;
+        within(layer, "stride", step.into(), 1, MAX_KERNEL.into())?;
     }
     Ok(Window { kernel: record.kernel, stride: record.stride })
 }
@@ -268,7 +290,7 @@ fn padding(layer: u8, record: [u8; 4], window: Window) -> Result<Padding, LoadEr
     let [top, left, bottom, right] = record;
     let [height, width] = window.kernel;
     for (side, kernel) in [(top, height), (left, width), (bottom, height), (right, width)] {
-        within(layer, "padding", side, 0, kernel.saturating_sub(1))?;
+        within(layer, "padding", side.into(), 0, kernel.saturating_sub(1).into())?;
     }
     Ok(Padding { top, left, bottom, right })
 }
@@ -285,30 +307,52 @@ impl Shape {
         if height == 0 || width == 0 {
             return Err(LoadError::WindowTooLarge { layer });
         }
-        within(layer, "output height", height, 1, MAX_SIDE)?;
-        within(layer, "output width", width, 1, MAX_SIDE)?;
+        within(layer, "output height", height.into(), 1, MAX_SIDE.into())?;
+        within(layer, "output width", width.into(), 1, MAX_SIDE.into())?;
         Ok(Self { height, width, channels: self.channels })
     }
 }
 
 /// The [`features`](super::features) that a layer uses.
-pub(super) fn features(layer: &Layer<'_>) -> u32 {
-    let kind = match layer.operation {
-        Operation::Convolution { groups, pool, .. } => {
-            let convolution = if groups == 1 { f::CONVOLUTION } else { f::GROUPED_CONVOLUTION };
-            convolution | if pool.kernel == [1, 1] && pool.stride == [1, 1] { 0 } else { f::FUSED_POOL }
+pub(super) fn features(layer: &Layer<'_>, is_last: bool) -> u32 {
+    let mut features = match layer.operation {
+        Operation::Convolution { window, groups, pool, ref parameters, .. } => {
+            let kind = if groups == 1 { f::CONVOLUTION } else { f::GROUPED_CONVOLUTION };
+            let kernel = match window.kernel {
+                [3, 3] => f::KERNEL_3,
+                [5, 5] => f::KERNEL_5,
+                _ => f::KERNEL_OTHER,
+            };
+            let channels = if layer.input.channels == 1 { f::ONE_CHANNEL } else { f::CHANNELS };
+            let stride = if window.stride == [1, 1] { 0 } else { f::STRIDE };
+            let unpooled = pool.kernel == [1, 1] && pool.stride == [1, 1];
+            let pool = if unpooled { f::UNPOOLED } else { f::FUSED_POOL };
+            kind | kernel | channels | stride | pool | f::PLAIN_CONVOLUTION << parameters.order as u32
         }
         Operation::MaxPool { .. } => f::MAX_POOL,
         Operation::AveragePool { .. } => f::AVERAGE_POOL,
-        Operation::Dense { .. } => f::DENSE,
+        Operation::Dense { ref parameters, .. } => {
+            let hidden = if is_last { 0 } else { f::HIDDEN_DENSE };
+            f::DENSE | hidden | f::PLAIN_DENSE << parameters.order as u32
+        }
     };
-    let parameters = layer.parameters().map_or(0, |parameters| {
-        let width = match parameters.weight_bits {
+    if let Some(parameters) = layer.parameters() {
+        features |= match parameters.weight_bits {
             8 => f::WEIGHTS_8,
             4 => f::WEIGHTS_4,
             _ => f::WEIGHTS_2,
         };
-        width | if matches!(parameters.output, Output::Table(_)) { f::TABLE } else { 0 }
-    });
-    kind | parameters | if layer.input_signed { f::SIGNED_INPUT } else { 0 }
+        features |= match parameters.output {
+            Output::Table(_) => f::TABLE,
+            Output::Signed => f::SIGNED_OUTPUT,
+            Output::Unsigned | Output::Logits => 0,
+        };
+    }
+    if layer.input_signed {
+        features |= f::SIGNED_INPUT;
+    }
+    if layer.padding() != Padding::default() {
+        features |= f::PADDING;
+    }
+    features
 }

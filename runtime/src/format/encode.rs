@@ -7,7 +7,7 @@ use core::fmt;
 use super::load::read_body;
 use super::record::{Header, OutputRecord, ParametersRecord, Record, WindowRecord};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
-use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum};
+use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum, features};
 use crate::model::{Shape, Window};
 use crate::order::{Order, Paired};
 use crate::plan::dense_rows_per_step;
@@ -90,7 +90,8 @@ pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
 /// As [`encode`].
 pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeError> {
     let [height, width, channels] = spec.input;
-    let header = Header { name: &spec.name, input: spec.input, logit_exponent: spec.logit_exponent };
+    let header =
+        Header { name: spec.name.as_bytes(), input: spec.input, logit_exponent: spec.logit_exponent };
     let mut file = postcard::to_extend(&header, alloc::vec![0; PREFIX_BYTES])?;
 
     let count = spec.layers.len();
@@ -101,7 +102,7 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
         let place = check::Place { index, is_last: index + 1 == layers, input, signed };
         let block = Block::new(layer, &place, order)?;
         let record = block.record(layer, 0);
-        let checked = check::layer(&record, &place)?;
+        let checked = check::layer::<{ features::ALL }>(&record, &place)?;
         // The block is the last field, so that its offset follows from the length of the whole.
         let unaligned = postcard::to_allocvec(&record)?.len() + file.len() - block.bytes().len();
         let filler = unaligned.next_multiple_of(4) - unaligned;
@@ -113,7 +114,7 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
     let bytes: &[u8] = bytemuck::cast_slice(&aligned);
     let (bytes, _) = bytes.split_at(file.len());
     let (_, body) = bytes.split_at(PREFIX_BYTES);
-    let (model, features) = read_body::<MAX_LAYERS>(bytes, body, layers)?;
+    let (model, needed) = read_body::<MAX_LAYERS, { features::ALL }>(bytes, body, layers)?;
     let length = u32::try_from(file.len())
         .map_err(|_| EncodeError::Serialization("the file would exceed 4 GiB".into()))?;
     let prefix: Vec<u8> = [
@@ -121,7 +122,7 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
         &[VERSION, layers, 0, 0],
         &length.to_le_bytes(),
         &(model.scratch_bytes() as u32).to_le_bytes(),
-        &features.to_le_bytes(),
+        &needed.to_le_bytes(),
     ]
     .concat();
     file.splice(..prefix.len(), prefix);

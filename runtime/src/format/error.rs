@@ -138,6 +138,11 @@ pub enum LoadError {
         /// Bytes the layers need.
         needed: usize,
     },
+    /// The model uses what this build was told to leave out; see [`exact_model!`](crate::exact_model).
+    LeftOut {
+        /// Those [`features`](super::features).
+        features: u32,
+    },
     /// The features in the prefix are not those of the layers.
     Features {
         /// In the prefix.
@@ -199,6 +204,9 @@ impl fmt::Display for LoadError {
             }
             Self::Scratch { declared, needed } => {
                 write!(f, "the prefix declares {declared} bytes of scratch, the layers need {needed}")
+            }
+            Self::LeftOut { features } => {
+                write!(f, "the model uses features {features:#x}, which are left out of this program")
             }
             Self::Features { declared, needed } => {
                 write!(f, "the prefix declares features {declared:#x}, the layers use {needed:#x}")

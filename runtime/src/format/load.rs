@@ -2,13 +2,15 @@
 
 use heapless::Vec;
 
+use super::features::ALL;
+use super::read::Reader;
 use super::record::{Header, Record};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIDE, PREFIX_BYTES, VERSION};
 use super::{check, checksum, prefix_word};
 use crate::model::{Layer, Model, Shape};
 use crate::plan::LayerPlan;
 
-impl<'a> Model<'a, MAX_LAYERS> {
+impl<'a> Model<'a, MAX_LAYERS, ALL> {
     /// Checks a model file and borrows it.
     ///
     /// Everything that inference relies on is checked here, once: the checksum, the limits and
@@ -23,18 +25,25 @@ impl<'a> Model<'a, MAX_LAYERS> {
     }
 }
 
-impl<'a, const LAYERS: usize> Model<'a, LAYERS> {
-    /// As [`Model::load`], into a value with room for `LAYERS` layers.
+impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
+    /// As [`Model::load`], into a value with room for `LAYERS` layers that use nothing but `FEATURES`;
+    /// see [`exact_model!`](crate::exact_model).
     ///
     /// # Errors
     ///
-    /// As [`Model::load`]; [`LoadError::LayerCount`] when the model has more layers than `LAYERS`.
+    /// As [`Model::load`]; [`LoadError::LayerCount`] when the model has more layers than `LAYERS`, and
+    /// [`LoadError::LeftOut`] when it uses more than `FEATURES`.
     pub fn load_exact(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let (prefix, body) = Prefix::read(bytes)?;
+        let left_out = prefix.features & !FEATURES;
+        if left_out != 0 {
+            return Err(LoadError::LeftOut { features: left_out });
+        }
         let (model, features) = read_body(bytes, body, prefix.layers)?;
         if prefix.scratch != model.scratch_bytes {
             return Err(LoadError::Scratch { declared: prefix.scratch, needed: model.scratch_bytes });
         }
+        // Where a file uses what FEATURES leaves out, this refuses it: some checks were left out as well.
         if prefix.features != features {
             return Err(LoadError::Features { declared: prefix.features, needed: features });
         }
@@ -85,34 +94,34 @@ impl Prefix {
 
 /// Reads and checks the body; `file` is the whole file, from which alignment counts. Returns the
 /// model and the features that it uses.
-pub(super) fn read_body<'a, const LAYERS: usize>(
+pub(super) fn read_body<'a, const LAYERS: usize, const FEATURES: u32>(
     file: &[u8],
     body: &'a [u8],
     count: u8,
-) -> Result<(Model<'a, LAYERS>, u32), LoadError> {
+) -> Result<(Model<'a, LAYERS, FEATURES>, u32), LoadError> {
     let too_many = LoadError::LayerCount { found: usize::from(count), capacity: LAYERS.min(MAX_LAYERS) };
-    if count == 0 || usize::from(count) > MAX_LAYERS {
+    if count == 0 || usize::from(count) > LAYERS.min(MAX_LAYERS) {
         return Err(too_many);
     }
-    let (header, mut rest) = postcard::take_from_bytes::<Header<'a>>(body).map_err(|_| LoadError::Header)?;
+    let mut reader = Reader(body);
+    let header = Header::read(&mut reader).ok_or(LoadError::Header)?;
     if header.name.len() > MAX_NAME {
         return Err(LoadError::Name);
     }
     let [height, width, channels] = header.input;
-    check::within(0, "input height", height, 1, MAX_SIDE)?;
-    check::within(0, "input width", width, 1, MAX_SIDE)?;
-    check::within(0, "input channels", channels, 1, MAX_CHANNELS)?;
+    let limit = |field, found: u16, most: u16| check::within(0, field, found.into(), 1, most.into());
+    limit("input height", height, MAX_SIDE)?;
+    limit("input width", width, MAX_SIDE)?;
+    limit("input channels", channels, MAX_CHANNELS)?;
     let input = Shape { height, width, channels };
 
     let mut layers = Vec::<Layer<'a>, LAYERS>::new();
     let (mut shape, mut signed, mut features) = (input, false, 0);
     let (mut scratch_bytes, mut workspace_bytes) = (0_usize, 0);
     for index in 0..count {
-        let (record, tail) =
-            postcard::take_from_bytes::<Record<'a>>(rest).map_err(|_| LoadError::Record { layer: index })?;
-        rest = tail;
+        let record = Record::read::<FEATURES>(&mut reader).ok_or(LoadError::Record { layer: index })?;
         let place = check::Place { index, is_last: index + 1 == count, input: shape, signed };
-        let layer = check::layer(&record, &place)?;
+        let layer = check::layer::<FEATURES>(&record, &place)?;
         if let Some(parameters) = layer.parameters() {
             // The biases are the first bytes of the parameter block.
             let offset = parameters.bias.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
@@ -120,15 +129,15 @@ pub(super) fn read_body<'a, const LAYERS: usize>(
                 return Err(LoadError::BlockAlignment { layer: index });
             }
         }
-        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new(&layer).bytes());
-        workspace_bytes = workspace_bytes.max(LayerPlan::workspace_bytes(&layer));
-        features |= check::features(&layer);
+        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new::<FEATURES>(&layer).bytes());
+        workspace_bytes = workspace_bytes.max(LayerPlan::workspace_bytes::<FEATURES>(&layer));
+        features |= check::features(&layer, place.is_last);
         (shape, signed) = (layer.output, layer.output_signed);
         layers.push(layer).map_err(|_| too_many)?;
     }
     scratch_bytes = scratch_bytes.saturating_add(workspace_bytes);
-    if !rest.is_empty() {
-        return Err(LoadError::TrailingBytes { count: rest.len() });
+    if !reader.0.is_empty() {
+        return Err(LoadError::TrailingBytes { count: reader.0.len() });
     }
     let model =
         Model { name: header.name, input, logit_exponent: header.logit_exponent, scratch_bytes, layers };

@@ -18,6 +18,7 @@
 mod check;
 mod error;
 mod load;
+mod read;
 mod record;
 
 #[cfg(feature = "writer")]
@@ -54,8 +55,8 @@ pub const MAX_ROW: usize = 1 << 16;
 /// Largest kernel or stride of a convolution or a pool, vertically and horizontally.
 pub const MAX_KERNEL: u8 = 15;
 
-/// What a model asks of the runtime, one bit each, in the prefix: a board can tell at compile time
-/// which kernels its model never calls.
+/// What a model asks of the runtime, one bit each, in the prefix. A board that names them in the type of
+/// its model links nothing else: see [`exact_model!`](crate::exact_model).
 pub mod features {
     /// An ordinary convolution.
     pub const CONVOLUTION: u32 = 1 << 0;
@@ -69,16 +70,52 @@ pub mod features {
     pub const AVERAGE_POOL: u32 = 1 << 4;
     /// A dense layer.
     pub const DENSE: u32 = 1 << 5;
+    /// A dense layer that is not the last.
+    pub const HIDDEN_DENSE: u32 = 1 << 6;
+    /// Padding.
+    pub const PADDING: u32 = 1 << 7;
     /// 8-bit weights.
     pub const WEIGHTS_8: u32 = 1 << 8;
     /// 4-bit weights.
     pub const WEIGHTS_4: u32 = 1 << 9;
     /// 2-bit weights.
     pub const WEIGHTS_2: u32 = 1 << 10;
+    /// Signed output without a table.
+    pub const SIGNED_OUTPUT: u32 = 1 << 11;
+    /// A convolution with weights in plain order. The orders have bits in the order of their numbers.
+    pub const PLAIN_CONVOLUTION: u32 = 1 << 12;
+    /// A convolution with weights in pairs.
+    pub const PAIRED_CONVOLUTION: u32 = PLAIN_CONVOLUTION << 1;
     /// A layer with signed input.
     pub const SIGNED_INPUT: u32 = 1 << 16;
     /// A table activation.
     pub const TABLE: u32 = 1 << 17;
+    /// A dense layer with weights in plain order. The orders have bits in the order of their numbers.
+    pub const PLAIN_DENSE: u32 = 1 << 18;
+    /// A convolution with a kernel of 3 x 3.
+    pub const KERNEL_3: u32 = 1 << 22;
+    /// A convolution with a kernel of 5 x 5.
+    pub const KERNEL_5: u32 = 1 << 23;
+    /// A convolution with any other kernel.
+    pub const KERNEL_OTHER: u32 = 1 << 24;
+    /// A convolution of one input channel.
+    pub const ONE_CHANNEL: u32 = 1 << 25;
+    /// A convolution of several input channels.
+    pub const CHANNELS: u32 = 1 << 26;
+    /// A convolution without a pool.
+    pub const UNPOOLED: u32 = 1 << 27;
+    /// A convolution with another stride than 1, vertically or horizontally.
+    pub const STRIDE: u32 = 1 << 28;
+
+    /// All there are and will be: what a [`Model`](crate::Model) can do where its type does not say.
+    pub const ALL: u32 = u32::MAX;
+
+    /// Whether any of `wanted` is in `features`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn any(features: u32, wanted: u32) -> bool {
+        features & wanted != 0
+    }
 }
 
 /// Four bytes of the prefix as a little-endian integer; 0 where `bytes` ends before.
@@ -114,9 +151,14 @@ pub const fn declared_features(model: &[u8]) -> u32 {
 /// CRC-32 over the whole file but its own field. Bitwise, without a table: it runs once, at load,
 /// and a table would cost a kilobyte of flash.
 fn checksum(before: &[u8], after: &[u8]) -> u32 {
-    const CRC: crc::Crc<u32, crc::NoTable> = crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISO_HDLC);
-    let mut digest = CRC.digest();
-    digest.update(before);
-    digest.update(after);
-    digest.finalize()
+    let mut remainder = u32::MAX;
+    for &byte in before.iter().chain(after) {
+        remainder ^= u32::from(byte);
+        for _ in 0..8 {
+            // The lowest bit, as a mask.
+            let carry = (remainder & 1).wrapping_neg();
+            remainder = remainder >> 1 ^ 0xedb8_8320 & carry;
+        }
+    }
+    !remainder
 }

@@ -22,6 +22,7 @@ use core::arch::global_asm;
 
 use super::{Rows, portable, requantize};
 use crate::arithmetic::{activation, unpack_weight};
+use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
 use crate::order::Paired;
 
@@ -44,7 +45,7 @@ unsafe extern "C" {
 }
 
 /// As [`portable::convolution`].
-pub(crate) fn convolution(
+pub(crate) fn convolution<const FEATURES: u32>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     rows: Rows<'_>,
@@ -52,18 +53,21 @@ pub(crate) fn convolution(
     out: &mut [u8],
 ) {
     let Convolution { window, groups, pool, parameters } = job;
-    match Paired::of(parameters, window, groups, pool, layer.input.channels) {
-        Some(order) => paired::convolution(layer, parameters, order, rows, workspace, out),
-        None => plain(layer, job, rows, out),
+    if any(FEATURES, f::PAIRED_CONVOLUTION)
+        && let Some(order) = Paired::of(parameters, window, groups, pool, layer.input.channels)
+    {
+        paired::convolution::<FEATURES>(layer, parameters, order, rows, workspace, out);
+    } else if any(FEATURES, f::PLAIN_CONVOLUTION) {
+        plain::<FEATURES>(layer, job, rows, out);
     }
 }
 
 #[inline(never)]
-fn plain(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
+fn plain<const FEATURES: u32>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut [u8]) {
     let Convolution { window, groups, pool, parameters } = job;
     let channels = usize::from(layer.input.channels);
     let outputs = usize::from(layer.output.channels).max(1);
-    let groups = usize::from(groups).max(1);
+    let groups = if any(FEATURES, f::GROUPED_CONVOLUTION) { usize::from(groups).max(1) } else { 1 };
     let (depth, per_group) = (channels / groups, (outputs / groups).max(1));
     let [kernel_height, kernel_width] = window.kernel.map(usize::from);
     let [stride_down, stride_across] = window.stride.map(usize::from);
@@ -77,7 +81,7 @@ fn plain(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut 
             // Four outputs of one group, or those that are left of it.
             let group = first / per_group;
             let count = 4.min(per_group - first % per_group);
-            let four = Four::new(parameters, layer.input_signed, first, count);
+            let four = Four::new::<FEATURES>(parameters, layer.input_signed, first, count);
             let mut largest = [i32::MIN; 4];
             for down in 0..pool_height {
                 for across in 0..pool_width {
@@ -87,7 +91,7 @@ fn plain(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut 
                     for row in 0..kernel_height {
                         for pixel in 0..runs {
                             let patch = rows.run(down * stride_down + row, left + pixel * channels, run);
-                            four.dot(position, patch, &mut sums);
+                            four.dot::<FEATURES>(position, patch, &mut sums);
                             position += run;
                         }
                     }
@@ -96,7 +100,7 @@ fn plain(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>, out: &mut 
                     }
                 }
             }
-            finish_four(parameters, &largest, first, count, pixel);
+            finish_four::<FEATURES>(parameters, &largest, first, count, pixel);
             first += count;
         }
     }
@@ -113,11 +117,17 @@ fn four_of(values: &[i32], first: usize) -> [i32; 4] {
 
 /// Requantizes the sums of `count` outputs from number `first` on.
 #[inline(never)]
-fn finish_four(parameters: &Parameters<'_>, sums: &[i32; 4], first: usize, count: usize, out: &mut [u8]) {
+fn finish_four<const FEATURES: u32>(
+    parameters: &Parameters<'_>,
+    sums: &[i32; 4],
+    first: usize,
+    count: usize,
+    out: &mut [u8],
+) {
     let (values, shifts) = (out.get_mut(first..), parameters.shifts.get(first..));
     let (values, shifts) = (values.unwrap_or_default(), shifts.unwrap_or_default());
     for ((value, &sum), &shift) in values.iter_mut().zip(sums).zip(shifts).take(count) {
-        *value = requantize(sum, shift, parameters.output);
+        *value = requantize::<FEATURES>(sum, shift, parameters.output);
     }
 }
 
@@ -132,7 +142,12 @@ struct Four<'a> {
 
 impl<'a> Four<'a> {
     /// The weights of `count` runs, from number `first` on.
-    fn new(parameters: &Parameters<'a>, signed: bool, first: usize, count: usize) -> Self {
+    fn new<const FEATURES: u32>(
+        parameters: &Parameters<'a>,
+        signed: bool,
+        first: usize,
+        count: usize,
+    ) -> Self {
         let run = |index: usize| {
             let start = (first + index.min(count - 1)) * parameters.run_bytes;
             parameters.weights.get(start..start + parameters.run_bytes).unwrap_or_default()
@@ -142,8 +157,10 @@ impl<'a> Four<'a> {
 
     /// Adds the products of `patch` with the weights from number `position` on to `sums`.
     #[inline(never)]
-    fn dot(&self, position: usize, patch: &[u8], sums: &mut [i32; 4]) {
-        let whole = if self.bits == 8 { patch.len() & !3 } else { 0 };
+    fn dot<const FEATURES: u32>(&self, position: usize, patch: &[u8], sums: &mut [i32; 4]) {
+        let only_8 = !any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2);
+        let signed = any(FEATURES, f::SIGNED_INPUT) && self.signed;
+        let whole = if only_8 || self.bits == 8 { patch.len() & !3 } else { 0 };
         let runs = self.weights.map(|run| run.get(position..position + whole));
         if let ([Some(a), Some(b), Some(c), Some(d)], Some(inputs)) = (runs, patch.get(..whole))
             && whole != 0
@@ -151,7 +168,7 @@ impl<'a> Four<'a> {
             let weights = [a, b, c, d].map(<[u8]>::as_ptr);
             let range = inputs.as_ptr_range();
             let mut job = Dot { inputs: range.start, weights, inputs_end: range.end, sums: *sums };
-            let dot = if self.signed { tenfold_dot_signed } else { tenfold_dot_unsigned };
+            let dot = if signed { tenfold_dot_signed } else { tenfold_dot_unsigned };
             // SAFETY: `inputs` and each run of weights are slices of `whole` bytes, a multiple of four
             // other than 0, and that is what the loop reads; it writes to the job alone.
             unsafe {
@@ -160,12 +177,12 @@ impl<'a> Four<'a> {
             *sums = job.sums;
         }
         for (index, &byte) in patch.iter().enumerate().skip(whole) {
-            let input = if self.signed { activation::<true>(byte) } else { activation::<false>(byte) };
+            let input = if signed { activation::<true>(byte) } else { activation::<false>(byte) };
             for (sum, weights) in sums.iter_mut().zip(self.weights) {
                 let weight = match self.bits {
-                    8 => unpack_weight::<8>(weights, position + index),
-                    4 => unpack_weight::<4>(weights, position + index),
-                    _ => unpack_weight::<2>(weights, position + index),
+                    4 if any(FEATURES, f::WEIGHTS_4) => unpack_weight::<4>(weights, position + index),
+                    2 if any(FEATURES, f::WEIGHTS_2) => unpack_weight::<2>(weights, position + index),
+                    _ => unpack_weight::<8>(weights, position + index),
                 };
                 *sum += input * weight;
             }
@@ -175,7 +192,7 @@ impl<'a> Four<'a> {
 
 /// As [`portable::dense_step`].
 #[inline(never)]
-pub(crate) fn dense_step(
+pub(crate) fn dense_step<const FEATURES: u32>(
     layer: &Layer<'_>,
     parameters: &Parameters<'_>,
     step: usize,
@@ -185,7 +202,11 @@ pub(crate) fn dense_step(
     let mut run = step * sums.len();
     for sums in sums.chunks_mut(4) {
         let mut totals = four_of(sums, 0);
-        Four::new(parameters, layer.input_signed, run, sums.len()).dot(0, input, &mut totals);
+        Four::new::<FEATURES>(parameters, layer.input_signed, run, sums.len()).dot::<FEATURES>(
+            0,
+            input,
+            &mut totals,
+        );
         sums.iter_mut().zip(totals).for_each(|(to, from)| *to = from);
         run += sums.len();
     }
@@ -193,11 +214,17 @@ pub(crate) fn dense_step(
 
 /// As [`portable::dense`].
 #[inline(never)]
-pub(crate) fn dense(layer: &Layer<'_>, parameters: &Parameters<'_>, input: &[u8], out: &mut [u8]) {
+pub(crate) fn dense<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    parameters: &Parameters<'_>,
+    input: &[u8],
+    out: &mut [u8],
+) {
     for first in (0..out.len()).step_by(4) {
         let count = 4.min(out.len() - first);
         let mut sums = four_of(parameters.bias, first);
-        Four::new(parameters, layer.input_signed, first, count).dot(0, input, &mut sums);
-        finish_four(parameters, &sums, first, count, out);
+        Four::new::<FEATURES>(parameters, layer.input_signed, first, count)
+            .dot::<FEATURES>(0, input, &mut sums);
+        finish_four::<FEATURES>(parameters, &sums, first, count, out);
     }
 }

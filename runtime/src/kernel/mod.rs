@@ -10,6 +10,9 @@
 //! | `workspace` | as many words as the order of the weights asks for, with any contents |
 //! | `out`   | `output.width * output.channels` bytes, channels last, no padding |
 //!
+//! `FEATURES` says what the model uses at most ([`features`](crate::format::features)): code for
+//! anything else stands behind `any(FEATURES, ..)`, so that it is not linked.
+//!
 //! [`portable`] defines the result. A back end for an instruction set lives in a file of its own,
 //! has the same functions, and is selected here and nowhere else; `build.rs` says which one suits the
 //! target.
@@ -30,6 +33,7 @@ use portable as back_end;
 pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
 
 use crate::arithmetic::{rounding_shift, saturate_i8, saturate_u8};
+use crate::format::features::{self as f, any};
 use crate::model::Output;
 
 /// The rows of a window in a ring, oldest first.
@@ -65,15 +69,15 @@ impl<'a> Rows<'a> {
 
 /// Requantizes an accumulator to the byte that is stored.
 #[inline(always)]
-pub(crate) fn requantize(accumulator: i32, shift: u8, output: Output<'_>) -> u8 {
+pub(crate) fn requantize<const FEATURES: u32>(accumulator: i32, shift: u8, output: Output<'_>) -> u8 {
     let value = rounding_shift(accumulator, shift);
     match output {
-        Output::Unsigned => saturate_u8(value),
-        Output::Signed | Output::Logits => saturate_i8(value) as u8,
+        Output::Signed if any(FEATURES, f::SIGNED_OUTPUT) => saturate_i8(value) as u8,
         // Flipping the sign bit turns -128..=127 into the index 0..=255.
-        Output::Table(table) => {
+        Output::Table(table) if any(FEATURES, f::TABLE) => {
             let index = usize::from(saturate_i8(value) as u8 ^ 0x80);
             table.get(index).copied().unwrap_or(0)
         }
+        _ => saturate_u8(value),
     }
 }

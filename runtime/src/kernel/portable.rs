@@ -5,19 +5,21 @@
 
 use super::{Rows, requantize};
 use crate::arithmetic::{activation, rounding_shift, saturate_i8, saturate_u8, unpack_weight};
+use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters, Window};
 use crate::order::Paired;
 
-/// Calls `$function::<BITS, SIGNED>` for the layer's number of bits and sign.
+/// Calls `$function::<FEATURES, BITS, SIGNED>` for the layer's number of bits and sign.
 macro_rules! dispatch {
     ($parameters:expr, $signed:expr, $function:ident ( $($argument:expr),* )) => {
-        match ($parameters.weight_bits, $signed) {
-            (8, false) => $function::<8, false>($($argument),*),
-            (8, true) => $function::<8, true>($($argument),*),
-            (4, false) => $function::<4, false>($($argument),*),
-            (4, true) => $function::<4, true>($($argument),*),
-            (_, false) => $function::<2, false>($($argument),*),
-            (_, true) => $function::<2, true>($($argument),*),
+        match ($parameters.weight_bits, any(FEATURES, f::SIGNED_INPUT) && $signed) {
+            (4, false) if any(FEATURES, f::WEIGHTS_4) => $function::<FEATURES, 4, false>($($argument),*),
+            (4, true) if any(FEATURES, f::WEIGHTS_4) => $function::<FEATURES, 4, true>($($argument),*),
+            (2, false) if any(FEATURES, f::WEIGHTS_2) => $function::<FEATURES, 2, false>($($argument),*),
+            (2, true) if any(FEATURES, f::WEIGHTS_2) => $function::<FEATURES, 2, true>($($argument),*),
+            (_, false) if any(FEATURES, f::WEIGHTS_8) => $function::<FEATURES, 8, false>($($argument),*),
+            (_, true) if any(FEATURES, f::WEIGHTS_8) => $function::<FEATURES, 8, true>($($argument),*),
+            _ => {}
         }
     };
 }
@@ -34,7 +36,7 @@ pub(crate) struct Convolution<'a, 'b> {
 /// One row of a convolution and the max-pool fused into it: the maximum is taken over the
 /// accumulators, and only the largest is requantized. That is exact, because requantization never
 /// makes a larger accumulator the smaller value.
-pub(crate) fn convolution(
+pub(crate) fn convolution<const FEATURES: u32>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     rows: Rows<'_>,
@@ -42,17 +44,22 @@ pub(crate) fn convolution(
     out: &mut [u8],
 ) {
     let Convolution { window, groups, pool, parameters } = job;
-    if let Some(paired) = Paired::of(parameters, window, groups, pool, layer.input.channels) {
-        return if layer.input_signed {
-            convolve_paired::<true>(layer, job, paired, rows, out);
+    if any(FEATURES, f::PAIRED_CONVOLUTION)
+        && let Some(paired) = Paired::of(parameters, window, groups, pool, layer.input.channels)
+    {
+        return if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
+            convolve_paired::<FEATURES, true>(layer, job, paired, rows, out);
         } else {
-            convolve_paired::<false>(layer, job, paired, rows, out);
+            convolve_paired::<FEATURES, false>(layer, job, paired, rows, out);
         };
+    }
+    if !any(FEATURES, f::PLAIN_CONVOLUTION) {
+        return;
     }
     dispatch!(job.parameters, layer.input_signed, convolve(layer, job, rows, out));
 }
 
-fn convolve<const BITS: u8, const SIGNED: bool>(
+fn convolve<const FEATURES: u32, const BITS: u8, const SIGNED: bool>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     rows: Rows<'_>,
@@ -61,7 +68,7 @@ fn convolve<const BITS: u8, const SIGNED: bool>(
     let Convolution { window, groups, pool, parameters } = job;
     let channels = usize::from(layer.input.channels);
     let outputs = usize::from(layer.output.channels).max(1);
-    let groups = usize::from(groups).max(1);
+    let groups = if any(FEATURES, f::GROUPED_CONVOLUTION) { usize::from(groups).max(1) } else { 1 };
     // A group reads `depth` input channels of every pixel and yields `per_group` output channels.
     let (depth, per_group) = (channels / groups, (outputs / groups).max(1));
     let [kernel_height, kernel_width] = window.kernel.map(usize::from);
@@ -92,13 +99,13 @@ fn convolve<const BITS: u8, const SIGNED: bool>(
                     largest = largest.max(accumulator);
                 }
             }
-            *value = requantize(largest, shift, parameters.output);
+            *value = requantize::<FEATURES>(largest, shift, parameters.output);
         }
     }
 }
 
 /// As [`convolve`], for weights in another order than the patch.
-fn convolve_paired<const SIGNED: bool>(
+fn convolve_paired<const FEATURES: u32, const SIGNED: bool>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     paired: Paired,
@@ -131,7 +138,7 @@ fn convolve_paired<const SIGNED: bool>(
                     largest = largest.max(accumulator);
                 }
             }
-            *value = requantize(largest, shift, parameters.output);
+            *value = requantize::<FEATURES>(largest, shift, parameters.output);
         }
     }
 }
@@ -156,7 +163,7 @@ fn dot<const BITS: u8, const SIGNED: bool>(weights: &[u8], position: usize, patc
 
 /// One step of a dense layer: adds the products of `input` (the rows of this step, flattened) to
 /// `sums`, which hold the biases before the first step.
-pub(crate) fn dense_step(
+pub(crate) fn dense_step<const FEATURES: u32>(
     layer: &Layer<'_>,
     parameters: &Parameters<'_>,
     step: usize,
@@ -166,7 +173,7 @@ pub(crate) fn dense_step(
     dispatch!(parameters, layer.input_signed, accumulate(parameters, step, input, sums));
 }
 
-fn accumulate<const BITS: u8, const SIGNED: bool>(
+fn accumulate<const FEATURES: u32, const BITS: u8, const SIGNED: bool>(
     parameters: &Parameters<'_>,
     step: usize,
     input: &[u8],
@@ -179,11 +186,16 @@ fn accumulate<const BITS: u8, const SIGNED: bool>(
 }
 
 /// A dense layer whose whole input is at hand: no sums are kept.
-pub(crate) fn dense(layer: &Layer<'_>, parameters: &Parameters<'_>, input: &[u8], out: &mut [u8]) {
+pub(crate) fn dense<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    parameters: &Parameters<'_>,
+    input: &[u8],
+    out: &mut [u8],
+) {
     dispatch!(parameters, layer.input_signed, fully_connect(parameters, input, out));
 }
 
-fn fully_connect<const BITS: u8, const SIGNED: bool>(
+fn fully_connect<const FEATURES: u32, const BITS: u8, const SIGNED: bool>(
     parameters: &Parameters<'_>,
     input: &[u8],
     out: &mut [u8],
@@ -191,20 +203,26 @@ fn fully_connect<const BITS: u8, const SIGNED: bool>(
     let runs = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
     let each = runs.zip(parameters.bias).zip(parameters.shifts).zip(out);
     for (((weights, &bias), &shift), value) in each {
-        *value = requantize(bias + dot::<BITS, SIGNED>(weights, 0, input), shift, parameters.output);
+        *value =
+            requantize::<FEATURES>(bias + dot::<BITS, SIGNED>(weights, 0, input), shift, parameters.output);
     }
 }
 
 /// Requantizes the sums of a dense layer that was fed row by row.
-pub(crate) fn finish(sums: &[i32], shifts: &[u8], output: Output<'_>, out: &mut [u8]) {
+pub(crate) fn finish<const FEATURES: u32>(sums: &[i32], shifts: &[u8], output: Output<'_>, out: &mut [u8]) {
     for ((&sum, &shift), value) in sums.iter().zip(shifts).zip(out) {
-        *value = requantize(sum, shift, output);
+        *value = requantize::<FEATURES>(sum, shift, output);
     }
 }
 
 /// One row of a max-pool.
-pub(crate) fn max_pool(layer: &Layer<'_>, window: Window, rows: Rows<'_>, out: &mut [u8]) {
-    if layer.input_signed {
+pub(crate) fn max_pool<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    window: Window,
+    rows: Rows<'_>,
+    out: &mut [u8],
+) {
+    if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
         pool::<true>(layer, window, rows, out, i32::MIN, i32::max, |largest| largest as u8);
     } else {
         pool::<false>(layer, window, rows, out, i32::MIN, i32::max, |largest| largest as u8);
@@ -212,9 +230,15 @@ pub(crate) fn max_pool(layer: &Layer<'_>, window: Window, rows: Rows<'_>, out: &
 }
 
 /// One row of an average-pool over `2^log2_area` values.
-pub(crate) fn average_pool(layer: &Layer<'_>, window: Window, log2_area: u8, rows: Rows<'_>, out: &mut [u8]) {
+pub(crate) fn average_pool<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    window: Window,
+    log2_area: u8,
+    rows: Rows<'_>,
+    out: &mut [u8],
+) {
     let add = |sum: i32, value: i32| sum + value;
-    if layer.input_signed {
+    if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
         let mean = |sum| saturate_i8(rounding_shift(sum, log2_area)) as u8;
         pool::<true>(layer, window, rows, out, 0, add, mean);
     } else {

@@ -10,14 +10,17 @@ use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
 use tenfold_bench::MODEL;
-use tenfold_runtime::{Model, Recognizer, Scratch, layer_count, scratch_bytes};
+use tenfold_runtime::{Recognizer, Scratch, exact_model, scratch_bytes};
+
+/// The model's own type: nothing is linked that it does not use.
+type ExactModel = exact_model!(MODEL);
 
 #[entry]
 fn main() -> ! {
     static mut SCRATCH: Scratch<{ scratch_bytes(MODEL) }> = Scratch::new();
     static mut IMAGE: [u8; 28 * 28] = [0; 28 * 28];
 
-    if let Ok(model) = Model::<{ layer_count(MODEL) }>::load_exact(black_box(MODEL))
+    if let Ok(model) = ExactModel::load_exact(black_box(MODEL))
         && let Ok(mut recognizer) = Recognizer::new(&model, SCRATCH)
     {
         black_box(recognizer.recognize(black_box(IMAGE)));

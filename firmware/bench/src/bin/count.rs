@@ -13,13 +13,16 @@ use cortex_m_rt::entry;
 use semihosting::println;
 use semihosting::process::ExitCode;
 use tenfold_bench::{IMAGES, LOGITS, MODEL};
-use tenfold_runtime::{Model, Recognizer, Scratch, layer_count, scratch_bytes};
+use tenfold_runtime::{Recognizer, Scratch, exact_model, scratch_bytes};
+
+/// The model's own type: nothing is linked that it does not use.
+type ExactModel = exact_model!(MODEL);
 
 #[entry]
 fn main() -> ! {
     static mut SCRATCH: Scratch<{ scratch_bytes(MODEL) }> = Scratch::new();
 
-    let model = counted(|| Model::<{ layer_count(MODEL) }>::load_exact(black_box(MODEL)));
+    let model = counted(|| ExactModel::load_exact(black_box(MODEL)));
     let model = match model {
         Ok(model) => model,
         Err(cause) => fail(format_args!("the model does not load: {cause}")),

@@ -7,6 +7,7 @@
 
 use super::super::{Rows, requantize};
 use crate::arithmetic::activation;
+use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
 use crate::order::Paired;
 
@@ -95,7 +96,7 @@ type WidenImage = unsafe extern "C" fn(*const *const u8, usize, *mut u32, *const
 
 /// As [`portable::convolution`](super::portable::convolution).
 #[inline(never)]
-pub(super) fn convolution(
+pub(super) fn convolution<const FEATURES: u32>(
     layer: &Layer<'_>,
     parameters: &Parameters<'_>,
     order: Paired,
@@ -111,10 +112,10 @@ pub(super) fn convolution(
     for (index, row) in input.rows.iter_mut().enumerate().take(count) {
         *row = rows.run(index, 0, width * channels);
     }
-    if order.is_pooled() {
-        pooled(&input, parameters, order, workspace, out);
-    } else {
-        single(&input, parameters, order, usize::from(layer.output.width), workspace, out);
+    if any(FEATURES, f::FUSED_POOL) && order.is_pooled() {
+        pooled::<FEATURES>(&input, parameters, order, workspace, out);
+    } else if any(FEATURES, f::UNPOOLED) {
+        single::<FEATURES>(&input, parameters, order, usize::from(layer.output.width), workspace, out);
     }
 }
 
@@ -143,7 +144,7 @@ struct Part {
 impl Input<'_> {
     /// Widens the channels of some pixels of every row in pairs.
     #[inline(never)]
-    fn widen(&self, part: Part, patch: &mut [u32]) {
+    fn widen<const FEATURES: u32>(&self, part: Part, patch: &mut [u32]) {
         let Part { column, pixels, first_channel, channels, word, row_words, plane_words } = part;
         let offset = column * self.channels + first_channel;
         let end = offset + (pixels - 1) * self.channels + channels;
@@ -170,7 +171,7 @@ impl Input<'_> {
         // SAFETY: of each of `count` rows the loop reads up to `end`, and it writes words up to number
         // `last` of the patch; both were compared with the lengths above.
         unsafe {
-            if self.signed {
+            if any(FEATURES, f::SIGNED_INPUT) && self.signed {
                 tenfold_widen_signed(&raw mut job);
             } else {
                 tenfold_widen_unsigned(&raw mut job);
@@ -180,18 +181,32 @@ impl Input<'_> {
 
     /// Widens neighbours of an input of one channel in pairs, for `pixels` pixels from `column` on. For
     /// each of `pairs` pairs of columns of the kernel there is a block of rows of `pixels` words.
-    fn widen_columns(&self, column: usize, pixels: usize, pairs: usize, patch: &mut [u32]) {
+    fn widen_columns<const FEATURES: u32>(
+        &self,
+        column: usize,
+        pixels: usize,
+        pairs: usize,
+        patch: &mut [u32],
+    ) {
         let Some(rows) = self.rows.get(..self.count) else { return };
         // Every neighbour but the last, which meets a weight of zero.
         let span = pixels + 2 * (pairs - 1);
         if rows.iter().all(|row| row.len() >= column + span) && patch.len() >= pairs * self.count * pixels {
-            let widen = match (self.count, pixels, pairs, self.signed) {
-                (4, 2, 2, false) => Some(tenfold_widen_image_3x3_unsigned as WidenImage),
-                (4, 2, 2, true) => Some(tenfold_widen_image_3x3_signed as WidenImage),
-                (6, 2, 3, false) => Some(tenfold_widen_image_5x5_unsigned as WidenImage),
-                (6, 2, 3, true) => Some(tenfold_widen_image_5x5_signed as WidenImage),
-                (3, 4, 2, false) => Some(tenfold_widen_image_4_unsigned as WidenImage),
-                (3, 4, 2, true) => Some(tenfold_widen_image_4_signed as WidenImage),
+            // Which of the loops a network can need.
+            let pooled_3x3 = any(FEATURES, f::FUSED_POOL) && any(FEATURES, f::KERNEL_3);
+            let pooled_5x5 = any(FEATURES, f::FUSED_POOL) && any(FEATURES, f::KERNEL_5);
+            let signed = any(FEATURES, f::SIGNED_INPUT) && self.signed;
+            let widen = match (self.count, pixels, pairs, signed) {
+                (4, 2, 2, false) if pooled_3x3 => Some(tenfold_widen_image_3x3_unsigned as WidenImage),
+                (4, 2, 2, true) if pooled_3x3 => Some(tenfold_widen_image_3x3_signed as WidenImage),
+                (6, 2, 3, false) if pooled_5x5 => Some(tenfold_widen_image_5x5_unsigned as WidenImage),
+                (6, 2, 3, true) if pooled_5x5 => Some(tenfold_widen_image_5x5_signed as WidenImage),
+                (3, 4, 2, false) if any(FEATURES, f::UNPOOLED) => {
+                    Some(tenfold_widen_image_4_unsigned as WidenImage)
+                }
+                (3, 4, 2, true) if any(FEATURES, f::UNPOOLED) => {
+                    Some(tenfold_widen_image_4_signed as WidenImage)
+                }
                 _ => None,
             };
             if let Some(widen) = widen {
@@ -202,17 +217,27 @@ impl Input<'_> {
                 return unsafe { widen(range.start, column, patch.as_mut_ptr(), range.end) };
             }
         }
-        self.widen_few_columns(column, pixels, pairs, patch);
+        self.widen_few_columns::<FEATURES>(column, pixels, pairs, patch);
     }
 
     #[inline(never)]
-    fn widen_few_columns(&self, column: usize, pixels: usize, pairs: usize, patch: &mut [u32]) {
+    fn widen_few_columns<const FEATURES: u32>(
+        &self,
+        column: usize,
+        pixels: usize,
+        pairs: usize,
+        patch: &mut [u32],
+    ) {
         for (row, bytes) in self.rows.iter().take(self.count).enumerate() {
             let bytes = bytes.get(column..).unwrap_or_default();
             // The kernel has an odd number of columns: the last neighbour meets a weight of zero.
             let value = |index: usize| {
                 let byte = bytes.get(index).copied().unwrap_or(0);
-                if self.signed { activation::<true>(byte) as u32 } else { u32::from(byte) }
+                if any(FEATURES, f::SIGNED_INPUT) && self.signed {
+                    activation::<true>(byte) as u32
+                } else {
+                    u32::from(byte)
+                }
             };
             for pair in 0..pairs {
                 let start = (pair * self.count + row) * pixels;
@@ -228,7 +253,7 @@ impl Input<'_> {
     }
 }
 
-fn pooled(
+fn pooled<const FEATURES: u32>(
     input: &Input<'_>,
     parameters: &Parameters<'_>,
     order: Paired,
@@ -255,13 +280,19 @@ fn pooled(
             plane_words: words,
         };
         match (side, channels) {
-            (_, 1) => input.widen_columns(column, 2, side.div_ceil(2), patch),
-            (3, _) => input.widen(all, patch),
-            _ => {
-                // What the first three columns of the kernel see, then the other two.
-                input.widen(Part { pixels: 4, ..all }, patch);
-                input.widen(Part { column: column + 3, pixels: 3, word: 24, row_words: 3, ..all }, patch);
+            (_, 1) if any(FEATURES, f::ONE_CHANNEL) => {
+                input.widen_columns::<FEATURES>(column, 2, side.div_ceil(2), patch);
             }
+            (3, _) => input.widen::<FEATURES>(all, patch),
+            _ if any(FEATURES, f::KERNEL_5) => {
+                // What the first three columns of the kernel see, then the other two.
+                input.widen::<FEATURES>(Part { pixels: 4, ..all }, patch);
+                input.widen::<FEATURES>(
+                    Part { column: column + 3, pixels: 3, word: 24, row_words: 3, ..all },
+                    patch,
+                );
+            }
+            _ => {}
         }
         let job = Pooled {
             bias: bias.as_ptr(),
@@ -279,26 +310,36 @@ fn pooled(
         // is a multiple of what one round of each loop takes, as `plane_words` says. Weights are
         // word-aligned behind the biases, and a run is whole words.
         unsafe {
-            match (side, channels) {
-                (3, 1) => tenfold_pooled_3x3_image(&raw const job),
-                (3, _) => tenfold_pooled_3x3(&raw const job),
-                (_, 1) => tenfold_pooled_5x5_image(&raw const job),
-                _ => tenfold_pooled_5x5(&raw const job),
+            let one = any(FEATURES, f::ONE_CHANNEL) && (channels == 1 || !any(FEATURES, f::CHANNELS));
+            if any(FEATURES, f::KERNEL_3) && side == 3 {
+                if one {
+                    tenfold_pooled_3x3_image(&raw const job);
+                } else if any(FEATURES, f::CHANNELS) {
+                    tenfold_pooled_3x3(&raw const job);
+                }
+            } else if any(FEATURES, f::KERNEL_5) {
+                if one {
+                    tenfold_pooled_5x5_image(&raw const job);
+                } else if any(FEATURES, f::CHANNELS) {
+                    tenfold_pooled_5x5(&raw const job);
+                }
             }
         }
         match parameters.output {
-            Output::Unsigned => {}
-            Output::Signed | Output::Logits => pixel.iter_mut().for_each(|value| *value ^= 0x80),
-            Output::Table(table) => {
+            Output::Signed if any(FEATURES, f::SIGNED_OUTPUT) => {
+                pixel.iter_mut().for_each(|value| *value ^= 0x80);
+            }
+            Output::Table(table) if any(FEATURES, f::TABLE) => {
                 for value in pixel {
                     *value = table.get(usize::from(*value)).copied().unwrap_or(0);
                 }
             }
+            _ => {}
         }
     }
 }
 
-fn single(
+fn single<const FEATURES: u32>(
     input: &Input<'_>,
     parameters: &Parameters<'_>,
     order: Paired,
@@ -329,8 +370,8 @@ fn single(
             while plane < order.planes() {
                 let planes = piece.min(order.planes() - plane);
                 let Some(patch) = patch.get_mut(..planes * words) else { return };
-                if channels == 1 {
-                    input.widen_columns(column, pixels, 2, patch);
+                if any(FEATURES, f::ONE_CHANNEL) && channels == 1 {
+                    input.widen_columns::<FEATURES>(column, pixels, 2, patch);
                 } else {
                     let part = Part {
                         column,
@@ -341,16 +382,16 @@ fn single(
                         row_words: pixels + 2,
                         plane_words: words,
                     };
-                    input.widen(part, patch);
+                    input.widen::<FEATURES>(part, patch);
                 }
-                multiply(order, parameters, (first, plane), pixels, sums, patch);
+                multiply::<FEATURES>(order, parameters, (first, plane), pixels, sums, patch);
                 plane += planes;
             }
             let shifts = parameters.shifts.get(first..).unwrap_or_default();
             for ((index, sums), &shift) in sums.chunks_exact(pixels).enumerate().zip(shifts) {
                 let values = target.get_mut(first + index..).unwrap_or_default();
                 for (value, &sum) in values.iter_mut().step_by(outputs).zip(sums) {
-                    *value = requantize(sum, shift, parameters.output);
+                    *value = requantize::<FEATURES>(sum, shift, parameters.output);
                 }
             }
             first += count;
@@ -361,7 +402,7 @@ fn single(
 
 /// Adds the products of the planes in `patch`, which start at plane number `plane`, to the sums of
 /// output channels `first..`.
-fn multiply(
+fn multiply<const FEATURES: u32>(
     order: Paired,
     parameters: &Parameters<'_>,
     (first, plane): (usize, usize),
@@ -393,14 +434,14 @@ fn multiply(
     unsafe {
         let job = &raw const job;
         match (pixels, order.pairs_columns()) {
-            (1, false) => tenfold_single_1(job),
-            (2, false) => tenfold_single_2(job),
-            (3, false) => tenfold_single_3(job),
-            (_, false) => tenfold_single_4(job),
-            (1, true) => tenfold_single_1_image(job),
-            (2, true) => tenfold_single_2_image(job),
-            (3, true) => tenfold_single_3_image(job),
-            (_, true) => tenfold_single_4_image(job),
+            (1, true) if any(FEATURES, f::ONE_CHANNEL) => tenfold_single_1_image(job),
+            (2, true) if any(FEATURES, f::ONE_CHANNEL) => tenfold_single_2_image(job),
+            (3, true) if any(FEATURES, f::ONE_CHANNEL) => tenfold_single_3_image(job),
+            (_, true) if any(FEATURES, f::ONE_CHANNEL) => tenfold_single_4_image(job),
+            (1, _) => tenfold_single_1(job),
+            (2, _) => tenfold_single_2(job),
+            (3, _) => tenfold_single_3(job),
+            _ => tenfold_single_4(job),
         }
     }
 }
