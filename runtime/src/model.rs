@@ -252,7 +252,7 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
     /// Name of the model.
     #[must_use]
     pub const fn name(&self) -> &'a str {
-        // The loader has looked at it. Whoever does not ask for the name does not link this check.
+        // ASCII, as the loader has seen. Whoever does not ask for the name does not link this.
         match str::from_utf8(self.name) {
             Ok(name) => name,
             Err(_) => "",

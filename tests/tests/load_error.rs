@@ -83,7 +83,7 @@ fn causes() -> Vec<(Vec<u8>, LoadError, &'static str)> {
         (patched(|file| file[5] = 0), LoadError::LayerCount { found: 0, capacity: 16 }, "0 layers"),
         (patched(|file| file[5] = 17), LoadError::LayerCount { found: 17, capacity: 16 }, "17 layers"),
         (patched(|file| file[5] = 255), LoadError::LayerCount { found: 255, capacity: 16 }, "255 layers"),
-        (File { name: vec![0xff, 0xfe], ..small() }.bytes(), LoadError::Header, "header"),
+        (File { name: vec![0xff, 0xfe], ..small() }.bytes(), LoadError::Name, "printable ASCII"),
         (
             patched(|file| file[24..29].copy_from_slice(&[255, 255, 255, 255, 15])),
             LoadError::Header,

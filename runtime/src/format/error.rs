@@ -55,7 +55,7 @@ pub enum LoadError {
         /// Which layer.
         layer: u8,
     },
-    /// The name is longer than [`MAX_NAME`](super::MAX_NAME).
+    /// The name is longer than [`MAX_NAME`](super::MAX_NAME), or not printable ASCII.
     Name,
     /// A number is outside its limits.
     Limit {
@@ -173,7 +173,7 @@ impl fmt::Display for LoadError {
             }
             Self::Header => f.write_str("the header is malformed"),
             Self::Record { layer } => write!(f, "layer {layer}: malformed record"),
-            Self::Name => write!(f, "the name is longer than {} bytes", super::MAX_NAME),
+            Self::Name => write!(f, "the name is not at most {} printable ASCII characters", super::MAX_NAME),
             Self::Limit { layer, field, found, minimum, maximum } => {
                 write!(f, "layer {layer}: {field} is {found}, expected {minimum} to {maximum}")
             }

@@ -105,7 +105,7 @@ pub(super) fn read_body<'a, const LAYERS: usize, const FEATURES: u32>(
     }
     let mut reader = Reader(body);
     let header = Header::read(&mut reader).ok_or(LoadError::Header)?;
-    if header.name.len() > MAX_NAME {
+    if header.name.len() > MAX_NAME || !header.name.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(LoadError::Name);
     }
     let [height, width, channels] = header.input;

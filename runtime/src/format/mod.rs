@@ -151,14 +151,9 @@ pub const fn declared_features(model: &[u8]) -> u32 {
 /// CRC-32 over the whole file but its own field. Bitwise, without a table: it runs once, at load,
 /// and a table would cost a kilobyte of flash.
 fn checksum(before: &[u8], after: &[u8]) -> u32 {
-    let mut remainder = u32::MAX;
-    for &byte in before.iter().chain(after) {
-        remainder ^= u32::from(byte);
-        for _ in 0..8 {
-            // The lowest bit, as a mask.
-            let carry = (remainder & 1).wrapping_neg();
-            remainder = remainder >> 1 ^ 0xedb8_8320 & carry;
-        }
-    }
-    !remainder
+    const CRC: crc::Crc<u32, crc::NoTable> = crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = CRC.digest();
+    digest.update(before);
+    digest.update(after);
+    digest.finalize()
 }

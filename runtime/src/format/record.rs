@@ -1,17 +1,17 @@
-//! The postcard schema of the body. Serde derives the writer from these types; the reader is written by
-//! hand, because a board has it too ([`Reader`]).
+//! The postcard schema of the body. Serde derives the writer from these types; the reader takes field
+//! after field, because a board has it too ([`Reader`]).
 
 #[cfg(feature = "writer")]
 use serde::Serialize;
 
 use super::features::{self as f, any};
-use super::read::{Reader, is_utf8};
+use super::read::Reader;
 use crate::order::Order;
 
 /// What stands before the layers.
 #[cfg_attr(feature = "writer", derive(Serialize))]
 pub(super) struct Header<'a> {
-    /// UTF-8.
+    /// Printable ASCII.
     pub(super) name: &'a [u8],
     /// Height, width, channels of the input.
     pub(super) input: [u16; 3],
@@ -78,7 +78,7 @@ pub(super) enum OutputRecord {
 
 impl<'a> Header<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        let name = reader.string().filter(|name| is_utf8(name))?;
+        let name = reader.bytes()?;
         let input = [reader.short()?, reader.short()?, reader.short()?];
         Some(Self { name, input, logit_exponent: reader.byte()? as i8 })
     }
@@ -86,7 +86,7 @@ impl<'a> Header<'a> {
 
 impl WindowRecord {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let [height, width, down, across] = reader.bytes()?;
+        let [height, width, down, across] = reader.four()?;
         Some(Self { kernel: [height, width], stride: [down, across] })
     }
 }
@@ -99,7 +99,7 @@ impl<'a> Record<'a> {
             0 if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) => Self::Convolution {
                 outputs: reader.short()?,
                 window: WindowRecord::read(reader)?,
-                padding: reader.bytes()?,
+                padding: reader.four()?,
                 groups: reader.short()?,
                 pool: match reader.byte()? {
                     0 => None,
@@ -109,7 +109,7 @@ impl<'a> Record<'a> {
                 parameters: ParametersRecord::read(reader)?,
             },
             1 if any(FEATURES, f::MAX_POOL) => {
-                Self::MaxPool { window: WindowRecord::read(reader)?, padding: reader.bytes()? }
+                Self::MaxPool { window: WindowRecord::read(reader)?, padding: reader.four()? }
             }
             2 if any(FEATURES, f::AVERAGE_POOL) => Self::AveragePool { window: WindowRecord::read(reader)? },
             3 => Self::Dense {
@@ -140,8 +140,8 @@ impl<'a> ParametersRecord<'a> {
                 4 => OutputRecord::Logits,
                 _ => return None,
             },
-            alignment: reader.string()?,
-            block: reader.string()?,
+            alignment: reader.bytes()?,
+            block: reader.bytes()?,
         })
     }
 }
