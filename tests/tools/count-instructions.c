@@ -4,8 +4,8 @@
 //     gcc -O2 -shared -fPIC -fvisibility=hidden -DAPI=1 -o count.so count-instructions.c
 //     qemu-system-arm ... -plugin file=count.so,out=FILE
 //
-// A region starts after `mov r10, r10` and ends at `mov r11, r11`: no-ops that compilers do not
-// emit. The marks themselves are not counted. FILE gets the count of each region, one a line.
+// A region starts after `mov r10, r10` and ends at `mov r11, r11`, on RISC-V `slti zero, zero, 1` and
+// `slti zero, zero, 2`: no-ops that compilers do not emit. The marks themselves are not counted. FILE gets the count of each region, one a line.
 // These are instructions, not cycles.
 //
 // The declarations restate what is used of QEMU's public plugin interface, as distributions ship
@@ -23,11 +23,19 @@
 #define API 1
 #endif
 
-enum { MARK_START = 0x46d2 /* mov r10, r10 */, MARK_STOP = 0x46db /* mov r11, r11 */ };
+struct marks {
+    size_t size;
+    uint32_t start, stop;
+};
+static const struct marks arm = {2, 0x46d2 /* mov r10, r10 */, 0x46db /* mov r11, r11 */};
+static const struct marks riscv = {4, 0x00102013 /* slti zero, zero, 1 */, 0x00202013 /* .., 2 */};
 enum { WITHOUT_REGISTERS = 0, INLINE_ADD_U64 = 0 };
 
 typedef uint64_t plugin_id;
-struct info;
+struct info {
+    const char *target_name;
+    // More follows.
+};
 struct block;
 struct instruction;
 typedef void (*block_callback)(plugin_id, struct block *);
@@ -57,9 +65,9 @@ static uint64_t counter_value(void) { return qemu_plugin_u64_sum(counter); }
 static void count(struct instruction *instruction) {
     qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(instruction, INLINE_ADD_U64, counter, 1);
 }
-static uint16_t halfword(const struct instruction *instruction) {
-    uint16_t code = 0;
-    qemu_plugin_insn_data(instruction, &code, sizeof code);
+static uint32_t code_of(const struct instruction *instruction, size_t size) {
+    uint32_t code = 0;
+    qemu_plugin_insn_data(instruction, &code, size);
     return code;
 }
 #else
@@ -73,13 +81,14 @@ static uint64_t counter_value(void) { return counter; }
 static void count(struct instruction *instruction) {
     qemu_plugin_register_vcpu_insn_exec_inline(instruction, INLINE_ADD_U64, &counter, 1);
 }
-static uint16_t halfword(const struct instruction *instruction) {
-    uint16_t code;
-    memcpy(&code, qemu_plugin_insn_data(instruction), sizeof code);
+static uint32_t code_of(const struct instruction *instruction, size_t size) {
+    uint32_t code = 0;
+    memcpy(&code, qemu_plugin_insn_data(instruction), size);
     return code;
 }
 #endif
 
+static struct marks marks;
 static uint64_t region_start;
 static FILE *out;
 
@@ -100,10 +109,11 @@ static void on_translate(plugin_id id, struct block *block) {
     size_t instructions = qemu_plugin_tb_n_insns(block);
     for (size_t i = 0; i < instructions; i++) {
         struct instruction *instruction = qemu_plugin_tb_get_insn(block, i);
-        uint16_t code = qemu_plugin_insn_size(instruction) == 2 ? halfword(instruction) : 0;
-        if (code == MARK_START || code == MARK_STOP)
+        bool may_mark = qemu_plugin_insn_size(instruction) == marks.size;
+        uint32_t code = may_mark ? code_of(instruction, marks.size) : 0;
+        if (code == marks.start || code == marks.stop)
             qemu_plugin_register_vcpu_insn_exec_cb(
-                instruction, code == MARK_START ? on_start : on_stop, WITHOUT_REGISTERS, NULL);
+                instruction, code == marks.start ? on_start : on_stop, WITHOUT_REGISTERS, NULL);
         else
             count(instruction);
     }
@@ -114,7 +124,7 @@ static void on_translate(plugin_id id, struct block *block) {
 EXPORT int qemu_plugin_version = API;
 
 EXPORT int qemu_plugin_install(plugin_id id, const struct info *info, int argc, char **argv) {
-    (void)info;
+    marks = strncmp(info->target_name, "riscv", 5) == 0 ? riscv : arm;
     for (int i = 0; i < argc; i++)
         if (strncmp(argv[i], "out=", 4) == 0)
             out = fopen(argv[i] + 4, "w");

@@ -9,25 +9,25 @@
 use core::arch::asm;
 use core::hint::black_box;
 
-use cortex_m_rt::entry;
 use semihosting::println;
 use semihosting::process::ExitCode;
-use tenfold_bench::{IMAGES, LOGITS, MODEL};
+use tenfold_bench::{IMAGES, LOGITS, MODEL, Static, entry};
 use tenfold_runtime::{Recognizer, Scratch, exact_model, scratch_bytes};
 
 /// The model's own type: nothing is linked that it does not use.
 type ExactModel = exact_model!(MODEL);
 
+static SCRATCH: Static<Scratch<{ scratch_bytes(MODEL) }>> = Static::new(Scratch::new());
+
 #[entry]
 fn main() -> ! {
-    static mut SCRATCH: Scratch<{ scratch_bytes(MODEL) }> = Scratch::new();
-
     let model = counted(|| ExactModel::load_exact(black_box(MODEL)));
     let model = match model {
         Ok(model) => model,
         Err(cause) => fail(format_args!("the model does not load: {cause}")),
     };
-    let mut recognizer = match Recognizer::new(&model, SCRATCH) {
+    let Some(scratch) = SCRATCH.take() else { fail(format_args!("the scratch is taken")) };
+    let mut recognizer = match Recognizer::new(&model, scratch) {
         Ok(recognizer) => recognizer,
         Err(cause) => fail(format_args!("the scratch does not do: {cause}")),
     };
@@ -58,12 +58,30 @@ fn main() -> ! {
 #[inline(never)]
 #[allow(unsafe_code, reason = "the marks are instructions")]
 fn counted<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: moves a register to itself. Without `nomem`, memory accesses stay where they are.
+    // SAFETY: a move of a register to itself, or a comparison whose result is dropped. Without `nomem`,
+    // memory accesses stay where they are.
     // Aligned, because QEMU 7 skips the callback of a mark whose block crosses into the next page.
-    unsafe { asm!(".balign 64", "mov r10, r10", options(nostack, preserves_flags)) };
+    unsafe {
+        asm!(
+            ".balign 64",
+            #[cfg(target_arch = "arm")]
+            "mov r10, r10",
+            #[cfg(target_arch = "riscv32")]
+            ".word 0x00102013",
+            options(nostack, preserves_flags)
+        );
+    }
     let result = black_box(work());
     // SAFETY: as above.
-    unsafe { asm!("mov r11, r11", options(nostack, preserves_flags)) };
+    unsafe {
+        asm!(
+            #[cfg(target_arch = "arm")]
+            "mov r11, r11",
+            #[cfg(target_arch = "riscv32")]
+            ".word 0x00202013",
+            options(nostack, preserves_flags)
+        );
+    }
     result
 }
 

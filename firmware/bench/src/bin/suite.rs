@@ -13,19 +13,19 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use semihosting::println;
 use semihosting::process::ExitCode;
-use tenfold_bench::SUITE;
+use tenfold_bench::{SUITE, Static, entry};
 use tenfold_runtime::{Model, Observer, Recognizer, Scratch};
 
 /// Enough for any network of the suite.
 const SCRATCH_BYTES: usize = 1 << 20;
 
+static SCRATCH: Static<Scratch<SCRATCH_BYTES>> = Static::new(Scratch::new());
+
 #[entry]
 fn main() -> ! {
-    static mut SCRATCH: Scratch<SCRATCH_BYTES> = Scratch::new();
-
+    let Some(scratch) = SCRATCH.take() else { fail(format_args!("the scratch is taken")) };
     let mut suite = Reader(SUITE);
     let networks = suite.number();
     let (mut images, mut layers) = (0, 0);
@@ -35,7 +35,7 @@ fn main() -> ! {
             Ok(model) => model,
             Err(cause) => fail(format_args!("network {index}: {cause}")),
         };
-        let mut recognizer = match Recognizer::new(&model, SCRATCH) {
+        let mut recognizer = match Recognizer::new(&model, scratch) {
             Ok(recognizer) => recognizer,
             Err(cause) => fail(format_args!("{}: {cause}", model.name())),
         };
