@@ -127,13 +127,14 @@ fn a_damaged_model_is_refused() {
 /// In a board's program, which prints with `core::fmt`, none of those left is the runtime's.
 #[test]
 fn no_panic_of_the_runtime_is_left() {
-    for board in [&MICROBIT, &STM32F405] {
-        let (status, text) = run(cargo("bench", "build").args(["--bin", "bare", "--target", board.target]));
+    for target in [MICROBIT.target, STM32F405.target, "riscv32imc-unknown-none-elf"] {
+        let (status, text) = run(cargo("bench", "build").args(["--bin", "bare", "--target", target]));
         assert_eq!(status, Some(0), "{text}");
-        let bare = Image::read(&elf(board.target, "bare"));
-        assert_eq!(bare.panics(), <[String; 0]>::default(), "{}: {:#?}", board.target, bare.sources());
-        assert_eq!(bare.sources(), <[String; 0]>::default(), "{}", board.target);
-
+        let bare = Image::read(&elf(target, "bare"));
+        assert_eq!(bare.panics(), <[String; 0]>::default(), "{target}: {:#?}", bare.sources());
+        assert_eq!(bare.sources(), <[String; 0]>::default(), "{target}");
+    }
+    for board in [&MICROBIT, &STM32F405] {
         let whole = Image::read(&board.build());
         let sources = whole.sources();
         assert!(
@@ -150,7 +151,7 @@ fn instructions_are_counted() {
     let (status, text) =
         run(timeout().arg(root().join("tests/tools/count-instructions")).args(["--images", "3"]));
     assert_eq!(status, Some(0), "{text}");
-    for core in ["cortex-m0", "cortex-m4"] {
+    for core in ["cortex-m0", "cortex-m4", "riscv32imc"] {
         let line = text.lines().find(|line| line.starts_with("nano") && line.contains(core));
         let fields: Vec<&str> = line.unwrap_or_else(|| panic!("{text}")).split_whitespace().collect();
         let [macs, mean, least, most] =

@@ -25,11 +25,20 @@ const MOST_BYTES_EACH: usize = 6 << 10;
 
 #[test]
 fn cortex_m4_equals_the_oracle() {
-    let program = build("thumbv7em-none-eabihf", &written("suite", suite()));
+    equals_the_oracle("thumbv7em-none-eabihf", "qemu-system-arm -machine mps2-an386");
+}
+
+#[test]
+fn riscv32imc_equals_the_oracle() {
+    equals_the_oracle("riscv32imc-unknown-none-elf", "qemu-system-riscv32 -machine virt -bios none");
+}
+
+fn equals_the_oracle(target: &str, emulator: &str) {
+    let program = build(target);
     let flags = "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
-    let mut emulator = Command::new("timeout");
-    emulator.args(["600", "qemu-system-arm", "-machine", "mps2-an386"]).args(flags.split(' ')).arg(program);
-    let text = run(&mut emulator);
+    let mut words = Command::new("timeout");
+    let emulator = words.arg("600").args(emulator.split(' ')).args(flags.split(' ')).arg(program);
+    let text = run(emulator);
     let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
     assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
     println!("{last}");
@@ -150,7 +159,9 @@ fn a_weight_that_is_none_is_refused() {
 }
 
 /// Builds `firmware/bench`'s program `suite` around the networks.
-fn build(target: &str, suite: &Path) -> PathBuf {
+fn build(target: &str) -> PathBuf {
+    // Tests run side by side: each has files of its own.
+    let suite = written(&format!("suite-{target}"), suite());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
     let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware");
     let mut cargo = Command::new("timeout");
@@ -163,7 +174,8 @@ fn build(target: &str, suite: &Path) -> PathBuf {
         }
     }
     // The package's other programs embed a model: any one does.
-    let model = written("nano.postcard", format::encode(&networks::nano()).expect("a well-formed network"));
+    let model = format::encode(&networks::nano()).expect("a well-formed network");
+    let model = written(&format!("nano-{target}.postcard"), model);
     cargo.env("TENFOLD_MODEL", model).env("TENFOLD_IMAGES", "1");
     cargo.env("TENFOLD_SUITE", suite);
     cargo.env("CARGO_TARGET_DIR", &target_directory);
