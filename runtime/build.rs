@@ -22,11 +22,15 @@ fn main() {
         Err(_) => natural().into(),
     };
     println!("cargo::rustc-cfg=back_end=\"{back_end}\"");
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    if target().starts_with("thumbv8m.main-") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
 }
 
 /// The fastest back end that every core of the target can run.
 fn natural() -> &'static str {
-    let target = env::var("TARGET").unwrap_or_default();
+    let target = target();
     if target.starts_with("thumbv7em-") || (target.starts_with("thumbv8m.main-") && flags_name_a_dsp_core()) {
         "armv7em"
     } else {
@@ -39,4 +43,8 @@ fn flags_name_a_dsp_core() -> bool {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let core = flags.split_once("target-cpu=").map(|(_, rest)| rest.split('\x1f').next().unwrap_or(rest));
     matches!(core, Some("cortex-m33" | "cortex-m35p" | "cortex-m55" | "cortex-m85"))
+}
+
+fn target() -> String {
+    env::var("TARGET").unwrap_or_default()
 }

@@ -55,6 +55,21 @@ fn main() -> Result<()> {
         None => 0_u32.to_le_bytes().into(),
     };
     fs::write(out.join("suite"), suite)?;
+    link_for_machine(&repository.join("firmware/bench/memory"), &out)
+}
+
+/// Puts the memory of the machine that the core is emulated on where the linker finds it.
+fn link_for_machine(memories: &Path, out: &Path) -> Result<()> {
+    let target = env::var("TARGET")?;
+    let machine = match env::var("CARGO_ENCODED_RUSTFLAGS") {
+        Ok(flags) if flags.contains("target-cpu=cortex-m55") => "mps3-an547",
+        _ if target.starts_with("thumbv8m.main-") => "mps2-an505",
+        _ => "mps2",
+    };
+    let memory = memories.join(machine).with_extension("x");
+    println!("cargo::rerun-if-changed={}", memory.display());
+    fs::copy(&memory, out.join("memory.x")).with_context(|| memory.display().to_string())?;
+    println!("cargo::rustc-link-search={}", out.display());
     Ok(())
 }
 

@@ -23,21 +23,69 @@ const SEEDS: u64 = 500;
 const MOST_BYTES: usize = 3 << 20;
 const MOST_BYTES_EACH: usize = 6 << 10;
 
+/// A core, the target and the processor that it is compiled for, and what emulates it.
+struct Core {
+    name: &'static str,
+    target: &'static str,
+    processor: Option<&'static str>,
+    emulator: &'static str,
+}
+
 #[test]
 fn cortex_m4_equals_the_oracle() {
-    equals_the_oracle("thumbv7em-none-eabihf", "qemu-system-arm -machine mps2-an386");
+    equals_the_oracle(&Core {
+        name: "cortex-m4",
+        target: "thumbv7em-none-eabihf",
+        processor: None,
+        emulator: "qemu-system-arm -machine mps2-an386",
+    });
+}
+
+#[test]
+fn cortex_m7_equals_the_oracle() {
+    equals_the_oracle(&Core {
+        name: "cortex-m7",
+        target: "thumbv7em-none-eabihf",
+        processor: Some("cortex-m7"),
+        emulator: "qemu-system-arm -machine mps2-an500",
+    });
+}
+
+#[test]
+fn cortex_m33_equals_the_oracle() {
+    equals_the_oracle(&Core {
+        name: "cortex-m33",
+        target: "thumbv8m.main-none-eabihf",
+        processor: Some("cortex-m33"),
+        emulator: "qemu-system-arm -machine mps2-an505",
+    });
+}
+
+#[test]
+fn cortex_m55_equals_the_oracle() {
+    equals_the_oracle(&Core {
+        name: "cortex-m55",
+        target: "thumbv8m.main-none-eabihf",
+        processor: Some("cortex-m55"),
+        emulator: "qemu-system-arm -machine mps3-an547",
+    });
 }
 
 #[test]
 fn riscv32imc_equals_the_oracle() {
-    equals_the_oracle("riscv32imc-unknown-none-elf", "qemu-system-riscv32 -machine virt -bios none");
+    equals_the_oracle(&Core {
+        name: "riscv32imc",
+        target: "riscv32imc-unknown-none-elf",
+        processor: None,
+        emulator: "qemu-system-riscv32 -machine virt -bios none",
+    });
 }
 
-fn equals_the_oracle(target: &str, emulator: &str) {
-    let program = build(target);
+fn equals_the_oracle(core: &Core) {
+    let program = build(core);
     let flags = "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
     let mut words = Command::new("timeout");
-    let emulator = words.arg("600").args(emulator.split(' ')).args(flags.split(' ')).arg(program);
+    let emulator = words.arg("600").args(core.emulator.split(' ')).args(flags.split(' ')).arg(program);
     let text = run(emulator);
     let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
     assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
@@ -159,14 +207,20 @@ fn a_weight_that_is_none_is_refused() {
 }
 
 /// Builds `firmware/bench`'s program `suite` around the networks.
-fn build(target: &str) -> PathBuf {
+fn build(core: &Core) -> PathBuf {
+    let &Core { name, target, processor, .. } = core;
     // Tests run side by side: each has files of its own.
-    let suite = written(&format!("suite-{target}"), suite());
+    let suite = written(&format!("suite-{name}"), suite());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
-    let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware");
+    let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(name);
     let mut cargo = Command::new("timeout");
     cargo.arg("600").arg(root.join("tests/tools/board-cargo"));
     cargo.args(["build", "--quiet", "--locked", "--release", "--bin", "suite", "--target", target]);
+    if let Some(processor) = processor {
+        // By `cfg`, because cargo overlooks settings for a target whose name has a dot.
+        let flags = format!(r#"target.'cfg(target_os="none")'.rustflags=["-Ctarget-cpu={processor}"]"#);
+        cargo.args(["--config", &flags]);
+    }
     cargo.current_dir(root.join("firmware/bench"));
     for (name, _) in env::vars() {
         if name == "RUSTFLAGS" || name.starts_with("TENFOLD_") || name.starts_with("CARGO_") {
@@ -175,7 +229,7 @@ fn build(target: &str) -> PathBuf {
     }
     // The package's other programs embed a model: any one does.
     let model = format::encode(&networks::nano()).expect("a well-formed network");
-    let model = written(&format!("nano-{target}.postcard"), model);
+    let model = written(&format!("nano-{name}.postcard"), model);
     cargo.env("TENFOLD_MODEL", model).env("TENFOLD_IMAGES", "1");
     cargo.env("TENFOLD_SUITE", suite);
     cargo.env("CARGO_TARGET_DIR", &target_directory);

@@ -28,6 +28,10 @@ use crate::order::Paired;
 
 pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
 
+// The assembler is not told the core's name: for Armv8-M it would leave out the DSP extension.
+#[cfg(armv8m)]
+global_asm!(".cpu cortex-m33", include_str!("armv7em/loops.s"), options(raw));
+#[cfg(not(armv8m))]
 global_asm!(include_str!("armv7em/loops.s"), options(raw));
 
 /// What the loop needs; its fields are read in this order.
