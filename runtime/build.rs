@@ -8,11 +8,11 @@ use std::env;
 use std::process::exit;
 
 /// The back ends, as `kernel/mod.rs` knows them.
-const BACK_ENDS: [&str; 2] = ["portable", "armv7em"];
+const BACK_ENDS: [&str; 3] = ["portable", "armv7em", "armv81m"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TENFOLD_BACK_END");
-    println!(r#"cargo::rustc-check-cfg=cfg(back_end, values("portable", "armv7em"))"#);
+    println!(r#"cargo::rustc-check-cfg=cfg(back_end, values("portable", "armv7em", "armv81m"))"#);
     let back_end = match env::var("TENFOLD_BACK_END") {
         Ok(forced) if BACK_ENDS.contains(&forced.as_str()) => forced,
         Ok(forced) => {
@@ -26,23 +26,29 @@ fn main() {
     if target().starts_with("thumbv8m.main-") {
         println!("cargo::rustc-cfg=armv8m");
     }
+    if back_end == "armv81m" {
+        // It leaves to the other what it does no better.
+        println!("cargo::rustc-cfg=back_end=\"armv7em\"");
+    }
 }
 
 /// The fastest back end that every core of the target can run.
 fn natural() -> &'static str {
     let target = target();
-    if target.starts_with("thumbv7em-") || (target.starts_with("thumbv8m.main-") && flags_name_a_dsp_core()) {
-        "armv7em"
-    } else {
-        "portable"
+    if target.starts_with("thumbv7em-") {
+        return "armv7em";
     }
-}
-
-/// In ARMv8-M the DSP extension is optional: only a named core tells.
-fn flags_name_a_dsp_core() -> bool {
+    if !target.starts_with("thumbv8m.main-") {
+        return "portable";
+    }
+    // In Armv8-M both extensions, DSP and Helium, are optional: only a named core tells.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let core = flags.split_once("target-cpu=").map(|(_, rest)| rest.split('\x1f').next().unwrap_or(rest));
-    matches!(core, Some("cortex-m33" | "cortex-m35p" | "cortex-m55" | "cortex-m85"))
+    match core {
+        Some("cortex-m55" | "cortex-m85") => "armv81m",
+        Some("cortex-m33" | "cortex-m35p") => "armv7em",
+        _ => "portable",
+    }
 }
 
 fn target() -> String {

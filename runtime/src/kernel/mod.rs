@@ -18,15 +18,24 @@
 //! target.
 
 #[cfg(back_end = "armv7em")]
+#[cfg_attr(
+    back_end = "armv81m",
+    allow(unused_imports, reason = "Helium's back end takes from it what it does no better")
+)]
 mod armv7em;
+#[cfg(back_end = "armv81m")]
+mod armv81m;
 #[cfg_attr(
     not(back_end = "portable"),
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
 )]
 mod portable;
 
-#[cfg(back_end = "armv7em")]
+// With Helium both are there.
+#[cfg(all(back_end = "armv7em", not(back_end = "armv81m")))]
 use armv7em as back_end;
+#[cfg(back_end = "armv81m")]
+use armv81m as back_end;
 #[cfg(back_end = "portable")]
 use portable as back_end;
 
