@@ -72,6 +72,14 @@ pub fn unpack_weight<const BITS: u8>(packed: &[u8], index: usize) -> i32 {
     }
 }
 
+/// The weight that an 8-bit one, read as two's complement, stands for in offset binary, where 128 was
+/// added to it: the same bits but for the sign's.
+#[inline(always)]
+#[must_use]
+pub const fn offset_weight(weight: i32) -> i32 {
+    (weight as u8 ^ 0x80) as i8 as i32
+}
+
 /// The integer that an activation byte stands for: `i8` when `SIGNED`, else `u8`.
 #[inline(always)]
 #[must_use]
@@ -131,5 +139,9 @@ mod tests {
         assert_eq!([0, 1, 2].map(|i| unpack_weight::<4>(&[0x79, 0x0f], i)), [-7, 7, -1]);
         assert_eq!([0, 1, 2, 3].map(|i| unpack_weight::<2>(&[0b11_10_01_00], i)), [-3, -1, 1, 3]);
         assert_eq!(unpack_weight::<4>(&[0x79], 2), 0);
+        assert_eq!(
+            [1, 127, 128, 255].map(|byte| offset_weight(unpack_weight::<8>(&[byte], 0))),
+            [-127, -1, 0, 127]
+        );
     }
 }

@@ -12,8 +12,17 @@
 //!
 //! Two neighbouring channels form a pair; where the input has a single channel, two neighbouring
 //! columns of the kernel do. The last pair or the second of a pair may be missing: zeros.
+//!
+//! [`Order::Planar`] is for cores that multiply 32 bits only, and put two pixels into one factor.
 
-use crate::model::{Parameters, Shape, Window};
+mod planar;
+
+pub use planar::Planar;
+#[allow(unused_imports, reason = "for the back ends that have loops for the order")]
+pub(crate) use planar::{Pieces, SUM_WORDS};
+
+use crate::format::features::{self as f, ALL, any};
+use crate::model::{Layer, Operation, Parameters, Shape, Window};
 
 /// How the weights of a run lie in the file. A file ordered for one core runs on every other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +33,118 @@ pub enum Order {
     Plain,
     /// Pairs of 8-bit weights, for cores that multiply 16-bit halves; see `docs/FORMAT.md`.
     Paired,
+    /// `[channel][kernel row][kernel column]`, 8 bits in offset binary, for cores without such an
+    /// instruction; see `docs/FORMAT.md`.
+    Planar,
+}
+
+/// The geometry of a convolution whose weights are in another order than [`Order::Plain`].
+#[derive(Clone, Copy, Debug)]
+pub enum Arrangement {
+    /// In [`Order::Paired`].
+    Paired(Paired),
+    /// In [`Order::Planar`].
+    Planar(Planar),
+}
+
+impl Arrangement {
+    /// The geometry of a layer's weights; none where they are in plain order.
+    #[must_use]
+    pub fn of(layer: &Layer<'_>) -> Option<Self> {
+        Self::of_layer::<ALL>(layer)
+    }
+
+    /// As [`of`](Self::of), for an order that is in `FEATURES`.
+    pub(crate) fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
+        let Operation::Convolution { window, groups, pool, parameters, .. } = &layer.operation else {
+            return None;
+        };
+        let weights = (parameters.weight_bits, layer.input.channels, layer.input_signed);
+        Self::among::<FEATURES>(parameters.order, *window, *groups, *pool, weights)
+    }
+
+    /// The geometry for a convolution, where `order` is in `FEATURES` and defined for it: a convolution
+    /// with weights of a number of bits, over a number of channels, which may be signed.
+    pub(crate) fn among<const FEATURES: u32>(
+        order: Order,
+        window: Window,
+        groups: u16,
+        pool: Window,
+        (bits, channels, signed): (u8, u16, bool),
+    ) -> Option<Self> {
+        match order {
+            Order::Paired if any(FEATURES, f::PAIRED_CONVOLUTION) => {
+                Paired::new(window, groups, pool, bits, channels).map(Self::Paired)
+            }
+            Order::Planar if any(FEATURES, f::PLANAR_CONVOLUTION) => {
+                Planar::new(window, groups, pool, bits, channels, signed).map(Self::Planar)
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes of one run.
+    #[must_use]
+    pub const fn run_bytes(&self) -> usize {
+        match self {
+            Self::Paired(paired) => paired.run_bytes(),
+            Self::Planar(planar) => planar.run_bytes(),
+        }
+    }
+
+    /// Place of a weight in its run.
+    #[must_use]
+    pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
+        match self {
+            Self::Paired(paired) => paired.position(row, column, channel),
+            Self::Planar(planar) => planar.position(row, column, channel),
+        }
+    }
+
+    /// The weight that a byte of a run stands for.
+    #[must_use]
+    pub const fn weight(&self, byte: u8) -> i8 {
+        match self {
+            Self::Paired(_) => byte as i8,
+            Self::Planar(_) => (byte ^ 0x80) as i8,
+        }
+    }
+
+    /// The byte that stands for a weight.
+    #[must_use]
+    pub const fn byte(&self, weight: i8) -> u8 {
+        match self {
+            Self::Paired(_) => weight as u8,
+            Self::Planar(_) => weight as u8 ^ 0x80,
+        }
+    }
+
+    /// The places of the weights of a run, in plain order, for a kernel of a number of rows and
+    /// columns over an input of a number of channels.
+    pub fn positions(self, kernel: [u8; 2], channels: u16) -> impl Iterator<Item = usize> {
+        let [height, width] = kernel.map(usize::from);
+        let columns = move |row| (0..width).map(move |column| (row, column));
+        (0..height).flat_map(columns).flat_map(move |(row, column)| {
+            (0..usize::from(channels)).map(move |channel| self.position(row, column, channel))
+        })
+    }
+
+    /// Whether a run holds nothing beside its weights that would change a sum.
+    pub(crate) fn is_well_formed(self, run: &[u8]) -> bool {
+        match self {
+            Self::Paired(paired) => paired.is_well_formed(run),
+            // There is nothing beside the weights.
+            Self::Planar(_) => true,
+        }
+    }
+
+    /// Words of workspace for a row of outputs.
+    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
+        match self {
+            Self::Paired(paired) => paired.workspace_words(output),
+            Self::Planar(planar) => planar.workspace_words(output),
+        }
+    }
 }
 
 /// Most columns of a kernel whose pairs follow each other before the next row's.
@@ -77,8 +198,8 @@ impl Paired {
         channels: u16,
     ) -> Option<Self> {
         match parameters.order {
-            Order::Plain => None,
             Order::Paired => Self::new(window, groups, pool, parameters.weight_bits, channels),
+            Order::Plain | Order::Planar => None,
         }
     }
 

@@ -10,9 +10,8 @@
 //! layer is being computed: as much as the one that needs most of it. It follows from the order of
 //! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
-use crate::format::features::{self as f, any};
 use crate::model::{Layer, Operation, Output};
-use crate::order::Paired;
+use crate::order::Arrangement;
 
 /// How one layer uses its share of the scratch memory, and when it fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +72,8 @@ impl LayerPlan {
 
     /// Bytes of workspace that a layer asks for.
     pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
-        if !any(FEATURES, f::PAIRED_CONVOLUTION) {
-            return 0;
-        }
-        let Operation::Convolution { window, groups, pool, parameters, .. } = &layer.operation else {
-            return 0;
-        };
-        Paired::of(parameters, *window, *groups, *pool, layer.input.channels)
-            .map_or(0, |paired| paired.workspace_words(layer.output) * 4)
+        Arrangement::of_layer::<FEATURES>(layer)
+            .map_or(0, |arrangement| arrangement.workspace_words(layer.output) * 4)
     }
 
     /// Bytes of scratch for this layer.

@@ -57,7 +57,7 @@ pub fn convolutional(seed: u64) -> ModelSpec {
     let mut layers = Vec::new();
     for _ in 0..random.length(1, 3) {
         let kernel = random.choose(&[3, 3, 3, 5, 5, 1, 2, 4, 7]);
-        let stride = random.choose(&[1, 1, 1, 1, 1, 2]);
+        let stride = random.choose(&[1, 1, 1, 2]);
         let padding = [(); 4].map(|()| random.choose(&[0, 0, 1]).min(kernel - 1));
         let [top, left, bottom, right] = padding;
         let (down, across) = (height + top + bottom, width + left + right);
@@ -95,6 +95,38 @@ pub fn convolutional(seed: u64) -> ModelSpec {
     layers.push(LayerSpec::Dense { parameters });
     let name = format!("convolutional-{seed}");
     ModelSpec { name, input: input.map(|length| length as u16), logit_exponent: 8, layers }
+}
+
+/// One convolution of a square kernel, for 1 to 8 columns; where there are up to four of them, over
+/// so many channels that a back end with little memory takes them, and the outputs, in pieces.
+pub fn deep(seed: u64) -> ModelSpec {
+    let mut random = Random::new(!seed);
+    let kernel = [3, 5][seed as usize % 2];
+    let (stride, is_pooled) = [(1, true), (1, false), (2, false)][seed as usize / 2 % 3];
+    let columns = seed as usize / 6 % 8 + 1;
+    let (height, width) =
+        (kernel + stride, if is_pooled { kernel + columns } else { kernel + (columns - 1) * stride });
+    let channels = if columns > 4 { 1 } else { random.length(20, 44) / (kernel - 2) };
+    let outputs = random.length(15, 40) / (kernel - 2) + 4;
+    let pool = is_pooled.then_some(([2, 2], [2, 2]));
+    let (down, across) = ((height - kernel) / stride + 1, (width - kernel) / stride + 1);
+    let (down, across) = if is_pooled { (down / 2, across / 2) } else { (down, across) };
+    let fan_in = kernel * kernel * channels;
+    let layers = vec![
+        LayerSpec::Convolution {
+            kernel: [kernel as u8; 2],
+            stride: [stride as u8; 2],
+            padding: [0; 4],
+            groups: 1,
+            pool,
+            parameters: spread_parameters(&mut random, fan_in, outputs, Output::Unsigned, false),
+        },
+        LayerSpec::Dense {
+            parameters: spread_parameters(&mut random, down * across * outputs, 3, Output::Logits, false),
+        },
+    ];
+    let input = [height, width, channels].map(|length| length as u16);
+    ModelSpec { name: format!("deep-{seed}"), input, logit_exponent: 8, layers }
 }
 
 /// 8-bit weights of the whole range, and shifts that spread the sums over the output's; now and

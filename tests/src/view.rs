@@ -1,7 +1,7 @@
 //! A loaded model back to a specification, through the runtime's public view, so that the oracle
 //! can compute what a file says, whoever wrote it.
 
-use tenfold_runtime::{Layer, Model, Operation, Paired, Window};
+use tenfold_runtime::{Arrangement, Layer, Model, Operation, Window};
 
 use crate::spec::{LayerSpec, ModelSpec, Output, Parameters};
 
@@ -40,14 +40,17 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
                 padding: [padding.top, padding.left, padding.bottom, padding.right],
                 groups: *groups,
                 pool: (*pool != none).then_some((pool.kernel, pool.stride)),
-                parameters: match Paired::of(parameters, *window, *groups, *pool, layer.input.channels) {
+                parameters: match Arrangement::of(layer) {
                     None => self::parameters(layer, parameters, run, 1),
-                    Some(paired) => {
-                        let stored = self::parameters(layer, parameters, paired.run_bytes(), 1);
-                        let places: Vec<usize> = paired.positions().collect();
-                        let runs = stored.weights.chunks(paired.run_bytes());
-                        let weights = runs.flat_map(|run| places.iter().map(|&place| run[place])).collect();
-                        Parameters { weights, ..stored }
+                    Some(arrangement) => {
+                        let length = arrangement.run_bytes();
+                        let stored = self::parameters(layer, parameters, length, 1);
+                        let positions = arrangement.positions(window.kernel, layer.input.channels);
+                        let places: Vec<usize> = positions.collect();
+                        let weight = |&byte: &i8| arrangement.weight(byte as u8);
+                        let runs = stored.weights.chunks(length);
+                        let weights = runs.flat_map(|run| places.iter().map(|&place| weight(&run[place])));
+                        Parameters { weights: weights.collect(), ..stored }
                     }
                 },
             }

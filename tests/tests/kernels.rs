@@ -13,11 +13,14 @@ use tenfold_runtime::{LoadError, Model, Operation, Order, Recognizer, format};
 use tenfold_tests::buffer::Buffer;
 use tenfold_tests::random::Random;
 use tenfold_tests::reference::{self, Map};
-use tenfold_tests::spec::ModelSpec;
+use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use tenfold_tests::{generate, networks, view};
 
 /// Random networks of every kind, and as many of the kinds that back ends treat specially.
 const SEEDS: u64 = 500;
+
+/// Networks of many channels, which are large.
+const DEEP_SEEDS: u64 = 48;
 
 /// Flash of the emulated machine that is left for the networks, and a random network's share.
 const MOST_BYTES: usize = 3 << 20;
@@ -29,6 +32,20 @@ struct Core {
     target: &'static str,
     processor: Option<&'static str>,
     emulator: &'static str,
+    /// The order of weights that the core is fastest with, and one that is for another core.
+    orders: [Order; 2],
+}
+
+/// On the machine of the Cortex-M4: each instruction of ARMv6-M is one of ARMv7E-M as well.
+#[test]
+fn cortex_m0_equals_the_oracle() {
+    equals_the_oracle(&Core {
+        name: "cortex-m0",
+        target: "thumbv6m-none-eabi",
+        processor: None,
+        emulator: "qemu-system-arm -machine mps2-an386",
+        orders: [Order::Planar, Order::Paired],
+    });
 }
 
 #[test]
@@ -38,6 +55,7 @@ fn cortex_m4_equals_the_oracle() {
         target: "thumbv7em-none-eabihf",
         processor: None,
         emulator: "qemu-system-arm -machine mps2-an386",
+        orders: [Order::Paired, Order::Planar],
     });
 }
 
@@ -48,6 +66,7 @@ fn cortex_m7_equals_the_oracle() {
         target: "thumbv7em-none-eabihf",
         processor: Some("cortex-m7"),
         emulator: "qemu-system-arm -machine mps2-an500",
+        orders: [Order::Paired, Order::Planar],
     });
 }
 
@@ -58,6 +77,7 @@ fn cortex_m33_equals_the_oracle() {
         target: "thumbv8m.main-none-eabihf",
         processor: Some("cortex-m33"),
         emulator: "qemu-system-arm -machine mps2-an505",
+        orders: [Order::Paired, Order::Planar],
     });
 }
 
@@ -68,6 +88,7 @@ fn cortex_m55_equals_the_oracle() {
         target: "thumbv8m.main-none-eabihf",
         processor: Some("cortex-m55"),
         emulator: "qemu-system-arm -machine mps3-an547",
+        orders: [Order::Plain, Order::Paired],
     });
 }
 
@@ -78,9 +99,11 @@ fn riscv32imc_equals_the_oracle() {
         target: "riscv32imc-unknown-none-elf",
         processor: None,
         emulator: "qemu-system-riscv32 -machine virt -bios none",
+        orders: [Order::Planar, Order::Paired],
     });
 }
 
+/// Runs networks in plain order, in the order that is for the core and in one for another core.
 fn equals_the_oracle(core: &Core) {
     let program = build(core);
     let flags = "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
@@ -89,7 +112,7 @@ fn equals_the_oracle(core: &Core) {
     let text = run(emulator);
     let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
     assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
-    println!("{last}");
+    println!("{}: {last}", core.name);
 }
 
 /// Writes a file for the firmware to embed.
@@ -100,16 +123,17 @@ fn written(name: &str, bytes: Vec<u8>) -> PathBuf {
 }
 
 /// The file of networks that `firmware/bench/src/bin/suite.rs` describes and runs.
-fn suite() -> Vec<u8> {
+fn suite(own: Order, other: Order) -> Vec<u8> {
     let known = [networks::nano(), networks::lenet5(), networks::keras_cnn()];
     let any = (0..SEEDS).map(|seed| (generate::network(seed), Order::Plain));
-    let special = (0..2 * SEEDS).map(|seed| {
-        // Both orders of every other network.
-        let order = if seed % 3 == 0 { Order::Plain } else { Order::Paired };
-        (networks::convolutional(seed / 3 * 2 + seed % 3 / 2), order)
+    // Four files of two networks.
+    let special = (0..2 * SEEDS).map(|number| {
+        let (seed, order) = [(0, Order::Plain), (0, own), (1, own), (1, other)][number as usize % 4];
+        (networks::convolutional(number / 4 * 2 + seed), order)
     });
     let random = any.chain(special).map(encode).filter(|(_, file)| file.len() <= MOST_BYTES_EACH);
-    let known = known.into_iter().map(|spec| (spec, Order::Paired)).map(encode);
+    let deep = (0..DEEP_SEEDS).map(networks::deep);
+    let known = known.into_iter().chain(deep).map(|spec| (spec, own)).map(encode);
     let networks: Vec<(ModelSpec, Vec<u8>)> = known.chain(random).collect();
     assert!(networks.len() as u64 > 2 * SEEDS, "{} networks are small enough", networks.len());
     let mut bytes = (networks.len() as u32).to_le_bytes().to_vec();
@@ -158,36 +182,55 @@ fn digest(bytes: impl IntoIterator<Item = u8>) -> u32 {
 /// A file ordered for another core gives the oracle's logits on this one, and reads back as the
 /// network that it was made of; and the special networks meet every loop for that order.
 #[test]
-fn paired_weights_give_the_same_everywhere() {
-    let mut shapes = BTreeSet::new();
-    for seed in 0..SEEDS {
-        let (spec, file) = encode((networks::convolutional(seed), Order::Paired));
-        let file = Buffer::aligned(&file);
-        let model = Model::load(file.bytes()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "seed {seed}");
-        for layer in model.layers() {
-            if let Operation::Convolution { window, pool, parameters, .. } = &layer.operation
-                && parameters.order == Order::Paired
-            {
-                let remainder = if pool.kernel[0] == 1 { layer.output.width.min(4) } else { 0 };
-                shapes.insert((window.kernel[0], layer.input.channels.min(4), remainder));
+fn ordered_weights_give_the_same_everywhere() {
+    for order in [Order::Paired, Order::Planar] {
+        let mut shapes = BTreeSet::new();
+        let special = (0..SEEDS).map(networks::convolutional);
+        for (seed, spec) in special.chain((0..DEEP_SEEDS).map(networks::deep)).enumerate() {
+            let (spec, file) = encode((spec, order));
+            let file = Buffer::aligned(&file);
+            let name = format!("{}, {order:?}", spec.name);
+            let model = Model::load(file.bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "{name}");
+            for layer in model.layers() {
+                if let Operation::Convolution { window, pool, parameters, .. } = &layer.operation
+                    && parameters.order == order
+                {
+                    let is_pooled = pool.kernel[0] != 1;
+                    let remainder = if is_pooled { 0 } else { layer.output.width % 4 };
+                    let is_common = is_pooled || (window.kernel[0], window.stride[0]) == (3, 1);
+                    let channels = layer.input.channels.min(if is_common { 4 } else { 2 });
+                    shapes.insert((window.kernel[0], window.stride[0], channels, is_pooled, remainder));
+                }
             }
+            let mut random = Random::new(seed as u64);
+            let image = generate::image(&mut random, &spec);
+            let mut scratch = Buffer::aligned(&random.bytes(model.scratch_bytes()));
+            let mut recognizer = Recognizer::new(&model, scratch.bytes_mut()).expect("enough scratch");
+            let logits: Vec<i64> =
+                recognizer.recognize(&image).logits.iter().map(|&logit| logit.into()).collect();
+            let expected = reference::run(&spec, &image);
+            assert_eq!(expected.last().map(|map| &map.values), Some(&logits), "{name}");
+            drop(recognizer);
+            scratch.check_guards();
         }
-        let image = generate::image(&mut Random::new(seed), &spec);
-        let mut scratch = Buffer::aligned(&Random::new(seed).bytes(model.scratch_bytes()));
-        let mut recognizer = Recognizer::new(&model, scratch.bytes_mut()).expect("enough scratch");
-        let logits: Vec<i64> =
-            recognizer.recognize(&image).logits.iter().map(|&logit| logit.into()).collect();
-        let expected = reference::run(&spec, &image);
-        assert_eq!(expected.last().map(|map| &map.values), Some(&logits), "seed {seed}");
-        drop(recognizer);
-        scratch.check_guards();
+        let all = |kernel: u8, stride: u8, channels: &[u16]| {
+            let single =
+                channels.iter().flat_map(|&channels| [0, 1, 2, 3].map(|rest| (channels, false, rest)));
+            let pooled = channels.iter().map(|&channels| (channels, true, 0));
+            let shapes: Vec<_> = if stride == 1 { pooled.chain(single).collect() } else { single.collect() };
+            shapes.into_iter().map(move |(channels, pool, rest)| (kernel, stride, channels, pool, rest))
+        };
+        let wanted: Vec<_> = if order == Order::Paired {
+            let five = [1, 2, 3, 4].map(|channels| (5, 1, channels, true, 0));
+            all(3, 1, &[1, 2, 3, 4]).chain(five).collect()
+        } else {
+            let rare = all(3, 2, &[1, 2]).chain(all(5, 2, &[1, 2]));
+            all(3, 1, &[1, 2, 4]).chain(all(5, 1, &[1, 2])).chain(rare).collect()
+        };
+        let missing: Vec<_> = wanted.iter().filter(|shape| !shapes.contains(shape)).collect();
+        assert!(missing.is_empty(), "{order:?}: no kernel, stride, channels, pool, rest {missing:?}");
     }
-    let channels = [1, 2, 3, 4];
-    let pooled = channels.iter().flat_map(|&channels| [(3, channels, 0), (5, channels, 0)]);
-    let single = channels.iter().flat_map(|&channels| [1, 2, 3, 4].map(|width| (3, channels, width)));
-    let missing: Vec<_> = pooled.chain(single).filter(|shape| !shapes.contains(shape)).collect();
-    assert!(missing.is_empty(), "no network has kernel, channels, width {missing:?}");
 }
 
 /// Zeros that complete a pair are checked, since kernels multiply them.
@@ -206,11 +249,73 @@ fn a_weight_that_is_none_is_refused() {
     assert_eq!(Model::load(file.bytes()).err(), Some(LoadError::BlockAlignment { layer: 0 }));
 }
 
+/// The weight -128 is none in planar order either, where it is the byte 0.
+#[test]
+fn the_byte_0_is_refused_in_planar_order() {
+    let (_, file) = encode((networks::nano(), Order::Planar));
+    let mut file = Buffer::aligned(&file);
+    let start = file.bytes().as_ptr().addr();
+    let place = {
+        let model = Model::load(file.bytes()).expect("a well-formed file");
+        let parameters = model.layers()[2].parameters().expect("a convolution");
+        assert_eq!(parameters.order, Order::Planar);
+        parameters.weights.as_ptr().addr() - start + 8
+    };
+    for (byte, expected) in [(0, Some(LoadError::Weight { layer: 2 })), (1, None), (255, None)] {
+        file.bytes_mut()[place] = byte;
+        format::reseal(file.bytes_mut());
+        assert_eq!(Model::load(file.bytes()).err(), expected);
+    }
+}
+
+/// A layer for which an order is not defined is written in plain order.
+#[test]
+fn what_has_no_order_is_plain() {
+    use Order::{Paired, Plain, Planar};
+    let (_, file) = encode((networks::nano(), Paired));
+    let orders = |file: &[u8]| {
+        let file = Buffer::aligned(file);
+        let model = Model::load(file.bytes()).expect("a well-formed file");
+        let orders = model.layers().iter().map(|layer| layer.parameters().map(|p| p.order));
+        orders.map(|order| order.expect("every layer of nano has weights")).collect::<Vec<_>>()
+    };
+    assert_eq!(orders(&file), [Paired, Plain, Paired, Paired, Paired, Plain]);
+    let (mut spec, file) = encode((networks::nano(), Planar));
+    assert_eq!(orders(&file), [Planar, Planar, Planar, Planar, Planar, Plain]);
+    // The second layer's input becomes signed, the third layer's weights have 4 bits, and the
+    // fourth layer's stride is not that of a square.
+    for (index, layer) in spec.layers.iter_mut().enumerate() {
+        let LayerSpec::Convolution { parameters, stride, .. } = layer else { continue };
+        match index {
+            0 => parameters.output = Output::Signed,
+            2 => {
+                parameters.weight_bits = 4;
+                parameters.weights.fill(1);
+            }
+            3 => *stride = [1, 2],
+            _ => {}
+        }
+    }
+    let (_, file) = encode((shortened(spec), Planar));
+    assert_eq!(orders(&file), [Planar, Plain, Plain, Plain, Plain]);
+}
+
+/// The first four layers, and a last one that fits.
+fn shortened(mut spec: ModelSpec) -> ModelSpec {
+    spec.layers.truncate(4);
+    let output = Output::Logits;
+    // 10 x 10 x 16 come in; 8 x 4 are left of them, a pool of 2 x 2 leaves 4 x 2.
+    let weights = vec![1; 4 * 2 * 16 * 2];
+    let last = Parameters { weight_bits: 8, weights, bias: vec![0; 2], shifts: Vec::new(), output };
+    spec.layers.push(LayerSpec::Dense { parameters: last });
+    spec
+}
+
 /// Builds `firmware/bench`'s program `suite` around the networks.
 fn build(core: &Core) -> PathBuf {
-    let &Core { name, target, processor, .. } = core;
+    let &Core { name, target, processor, orders: [own, other], .. } = core;
     // Tests run side by side: each has files of its own.
-    let suite = written(&format!("suite-{name}"), suite());
+    let suite = written(&format!("suite-{name}"), suite(own, other));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
     let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(name);
     let mut cargo = Command::new("timeout");

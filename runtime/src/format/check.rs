@@ -3,9 +3,9 @@
 use super::features::{self as f, any};
 use super::record::{OutputRecord, ParametersRecord, Record, WindowRecord};
 use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE};
-use crate::arithmetic::{ACCUMULATOR_LIMIT, unpack_weight};
+use crate::arithmetic::{ACCUMULATOR_LIMIT, offset_weight, unpack_weight};
 use crate::model::{Layer, Operation, Output, Padding, Parameters, Shape, Window};
-use crate::order::{Order, Paired};
+use crate::order::{Arrangement, Order};
 
 /// Where a record stands and what reaches it.
 pub(super) struct Place {
@@ -112,21 +112,18 @@ fn convolution<'a, const FEATURES: u32>(
         None => Window { kernel: [1, 1], stride: [1, 1] },
     };
     shape = Shape { channels: outputs, ..shape }.windowed(index, pool, Padding::default())?;
-    let paired = match record.order {
-        Order::Plain => None,
-        Order::Paired => {
-            let paired = Paired::new(window, groups, pool, record.weight_bits, input);
-            Some(paired.ok_or(LoadError::Order { layer: index })?)
-        }
-    };
-    let length = match paired {
-        Some(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.run_bytes(),
-        _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
+    let (order, bits, signed) = (record.order, record.weight_bits, place.signed);
+    let arrangement = Arrangement::among::<FEATURES>(order, window, groups, pool, (bits, input, signed));
+    if arrangement.is_none() && order != Order::Plain && any(FEATURES, f::PLAIN_CONVOLUTION << order as u32) {
+        return Err(LoadError::Order { layer: index });
+    }
+    let length = match arrangement {
+        Some(arrangement) => arrangement.run_bytes(),
+        None => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
     };
     let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
-    if let Some(paired) = paired
-        && any(FEATURES, f::PAIRED_CONVOLUTION)
-        && parameters.weights.chunks_exact(length.max(1)).any(|run| !paired.is_well_formed(run))
+    if let Some(arrangement) = arrangement
+        && parameters.weights.chunks_exact(length.max(1)).any(|run| !arrangement.is_well_formed(run))
     {
         return Err(LoadError::BlockAlignment { layer: index });
     }
@@ -227,9 +224,9 @@ fn parameters<'a, const FEATURES: u32>(
     let parameters =
         Parameters { weight_bits, order: record.order, weights, run_bytes, bias, shifts, output };
     match weight_bits {
-        8 if any(FEATURES, f::WEIGHTS_8) => accumulators::<8>(place, &parameters, runs)?,
-        4 if any(FEATURES, f::WEIGHTS_4) => accumulators::<4>(place, &parameters, runs)?,
-        2 if any(FEATURES, f::WEIGHTS_2) => accumulators::<2>(place, &parameters, runs)?,
+        8 if any(FEATURES, f::WEIGHTS_8) => accumulators::<FEATURES, 8>(place, &parameters, runs)?,
+        4 if any(FEATURES, f::WEIGHTS_4) => accumulators::<FEATURES, 4>(place, &parameters, runs)?,
+        2 if any(FEATURES, f::WEIGHTS_2) => accumulators::<FEATURES, 2>(place, &parameters, runs)?,
         _ => {}
     }
     Ok(parameters)
@@ -238,7 +235,7 @@ fn parameters<'a, const FEATURES: u32>(
 /// Proves for every output channel that `sum |w| * max |x| + |bias|` stays below
 /// [`ACCUMULATOR_LIMIT`], that no weight is outside the symmetric range, and that nothing hides in
 /// the unused bits behind a run.
-fn accumulators<const BITS: u8>(
+fn accumulators<const FEATURES: u32, const BITS: u8>(
     place: &Place,
     parameters: &Parameters<'_>,
     runs: Runs,
@@ -249,6 +246,8 @@ fn accumulators<const BITS: u8>(
     let too_large = ACCUMULATOR_LIMIT / 128;
     let forbidden = -(1_i32 << (BITS - 1));
     let run_bytes = parameters.run_bytes;
+    // Planar order adds 128 to every weight: the other sign bit.
+    let is_planar = any(FEATURES, f::PLANAR_CONVOLUTION) && parameters.order == Order::Planar;
     for (channel, bias) in (0..runs.outputs).zip(parameters.bias) {
         let mut magnitude = 0;
         let mut start = usize::from(channel) * run_bytes;
@@ -262,6 +261,7 @@ fn accumulators<const BITS: u8>(
             }
             for position in 0..runs.length {
                 let weight = unpack_weight::<BITS>(run, position);
+                let weight = if is_planar { offset_weight(weight) } else { weight };
                 if BITS != 2 && weight == forbidden {
                     return Err(LoadError::Weight { layer });
                 }

@@ -9,7 +9,7 @@ use super::record::{Header, OutputRecord, ParametersRecord, Record, WindowRecord
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum, features};
 use crate::model::{Shape, Window};
-use crate::order::{Order, Paired};
+use crate::order::{Arrangement, Order};
 use crate::plan::dense_rows_per_step;
 
 /// Why a network could not be written as a model file.
@@ -160,19 +160,25 @@ static FILLER: [u8; 4] = [0; 4];
 impl Block {
     fn new(layer: &LayerSpec, place: &check::Place, order: Order) -> Result<Self, EncodeError> {
         let index = usize::from(place.index);
-        let mut paired = None;
+        let mut arranged = None;
         let (parameters, rows_per_step, steps, fan_in) = match layer {
             LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => {
                 return Ok(Self { words: Vec::new(), length: 0, rows_per_step: 1, order: Order::Plain });
             }
             LayerSpec::Convolution { kernel, stride, groups, pool, parameters, .. } => {
                 let depth = place.input.channels.checked_div(*groups).unwrap_or(0);
-                if order == Order::Paired {
-                    let window = Window { kernel: *kernel, stride: *stride };
-                    let (kernel, stride) = pool.unwrap_or(([1, 1], [1, 1]));
-                    let pool = Window { kernel, stride };
-                    paired = Paired::new(window, *groups, pool, parameters.weight_bits, depth);
-                }
+                let window = Window { kernel: *kernel, stride: *stride };
+                let (side, step) = pool.unwrap_or(([1, 1], [1, 1]));
+                let pool = Window { kernel: side, stride: step };
+                let (bits, signed) = (parameters.weight_bits, place.signed);
+                arranged = Arrangement::among::<{ features::ALL }>(
+                    order,
+                    window,
+                    *groups,
+                    pool,
+                    (bits, depth, signed),
+                )
+                .map(|arrangement| (arrangement, *kernel, depth));
                 (parameters, 1, 1, usize::from(kernel[0]) * usize::from(kernel[1]) * usize::from(depth))
             }
             LayerSpec::Dense { parameters } => {
@@ -201,9 +207,11 @@ impl Block {
         for step in 0..steps {
             for output in parameters.weights.chunks_exact(fan_in.max(1)) {
                 let weights = output.chunks_exact(run).nth(step).unwrap_or_default();
-                match paired {
+                match arranged {
                     None => pack(weights, parameters.weight_bits, &mut bytes),
-                    Some(paired) => pair(weights, paired, &mut bytes),
+                    Some((arrangement, kernel, depth)) => {
+                        arrange(weights, arrangement, arrangement.positions(kernel, depth), &mut bytes);
+                    }
                 }
             }
         }
@@ -213,7 +221,7 @@ impl Block {
         if let Output::Table { entries, .. } = &parameters.output {
             bytes.extend_from_slice(entries);
         }
-        let order = if paired.is_some() { Order::Paired } else { Order::Plain };
+        let order = if arranged.is_some() { order } else { Order::Plain };
         Ok(Self { words: aligned_copy(&bytes), length: bytes.len(), rows_per_step, order })
     }
 
@@ -280,12 +288,17 @@ fn pack(weights: &[i8], bits: u8, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Puts one run of weights in pairs.
-fn pair(weights: &[i8], paired: Paired, bytes: &mut Vec<u8>) {
-    let mut run = alloc::vec![0; paired.run_bytes()];
-    for (&weight, place) in weights.iter().zip(paired.positions()) {
+/// Puts one run of weights into another order.
+fn arrange(
+    weights: &[i8],
+    arrangement: Arrangement,
+    positions: impl Iterator<Item = usize>,
+    bytes: &mut Vec<u8>,
+) {
+    let mut run = alloc::vec![0; arrangement.run_bytes()];
+    for (&weight, place) in weights.iter().zip(positions) {
         if let Some(byte) = run.get_mut(place) {
-            *byte = weight as u8;
+            *byte = arrangement.byte(weight);
         }
     }
     bytes.extend(run);

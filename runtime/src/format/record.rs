@@ -130,6 +130,7 @@ impl<'a> ParametersRecord<'a> {
             order: match reader.variant()? {
                 0 => Order::Plain,
                 1 => Order::Paired,
+                2 => Order::Planar,
                 _ => return None,
             },
             output: match reader.variant()? {

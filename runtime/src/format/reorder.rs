@@ -8,7 +8,7 @@ use super::encode::{EncodeError, aligned_copy, encode_ordered};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use crate::arithmetic::unpack_weight;
 use crate::model::{self, Layer, Model, Operation};
-use crate::order::{Order, Paired};
+use crate::order::{Arrangement, Order};
 
 /// A family of cores whose back ends want the same weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,19 @@ use crate::order::{Order, Paired};
 pub enum Core {
     /// Cortex-M4, M7, and M33 with the DSP extension.
     CortexM4,
+    /// Cortex-M0 and M0+.
+    CortexM0,
 }
 
 impl Core {
     /// Every core that has an order of its own, under the names that people know it by.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("cortex-m4", Self::CortexM4), ("cortex-m7", Self::CortexM4), ("cortex-m33", Self::CortexM4)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("cortex-m4", Self::CortexM4),
+        ("cortex-m7", Self::CortexM4),
+        ("cortex-m33", Self::CortexM4),
+        ("cortex-m0", Self::CortexM0),
+        ("cortex-m0plus", Self::CortexM0),
+    ];
 
     /// The core with this name.
     #[must_use]
@@ -36,6 +43,9 @@ impl Core {
         if target.starts_with("thumbv7em-") {
             return Some(Self::CortexM4);
         }
+        if target.starts_with("thumbv6m-") {
+            return Some(Self::CortexM0);
+        }
         let (_, processor) = flags.split_once("target-cpu=")?;
         let end = processor.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(processor.len());
         let (processor, _) = processor.split_at_checked(end)?;
@@ -47,6 +57,7 @@ impl Core {
     pub const fn order(self) -> Order {
         match self {
             Self::CortexM4 => Order::Paired,
+            Self::CortexM0 => Order::Planar,
         }
     }
 }
@@ -79,10 +90,13 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
         Operation::Convolution { window, padding, groups, pool, parameters } => {
             let [height, width] = window.kernel.map(usize::from);
             let depth = usize::from(layer.input.channels / groups.max(&1));
-            let paired = Paired::of(parameters, *window, *groups, *pool, layer.input.channels);
             let weights = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
-            let weights = weights.flat_map(|run| match paired {
-                Some(paired) => paired.positions().map(|place| weight(run, 8, place)).collect(),
+            let weights = weights.flat_map(|run| match Arrangement::of(layer) {
+                Some(arrangement) => {
+                    let places = arrangement.positions(window.kernel, layer.input.channels);
+                    let byte = |place| run.get(place).copied().unwrap_or(0);
+                    places.map(|place| arrangement.weight(byte(place))).collect()
+                }
                 None => plain(run, parameters.weight_bits, height * width * depth),
             });
             let is_pool = pool.kernel != [1, 1] || pool.stride != [1, 1];

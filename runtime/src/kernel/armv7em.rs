@@ -24,7 +24,7 @@ use super::{Rows, portable, requantize};
 use crate::arithmetic::{activation, unpack_weight};
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
-use crate::order::Paired;
+use crate::order::Arrangement;
 
 pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
 
@@ -56,13 +56,13 @@ pub(crate) fn convolution<const FEATURES: u32>(
     workspace: &mut [u32],
     out: &mut [u8],
 ) {
-    let Convolution { window, groups, pool, parameters } = job;
-    if any(FEATURES, f::PAIRED_CONVOLUTION)
-        && let Some(order) = Paired::of(parameters, window, groups, pool, layer.input.channels)
-    {
-        paired::convolution::<FEATURES>(layer, parameters, order, rows, workspace, out);
-    } else if any(FEATURES, f::PLAIN_CONVOLUTION) {
-        plain::<FEATURES>(layer, job, rows, out);
+    match Arrangement::of_layer::<FEATURES>(layer) {
+        Some(Arrangement::Paired(order)) => {
+            paired::convolution::<FEATURES>(layer, job.parameters, order, rows, workspace, out);
+        }
+        Some(Arrangement::Planar(_)) => portable::convolution::<FEATURES>(layer, job, rows, workspace, out),
+        None if any(FEATURES, f::PLAIN_CONVOLUTION) => plain::<FEATURES>(layer, job, rows, out),
+        None => {}
     }
 }
 

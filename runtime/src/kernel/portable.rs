@@ -7,7 +7,7 @@ use super::{Rows, requantize};
 use crate::arithmetic::{activation, rounding_shift, saturate_i8, saturate_u8, unpack_weight};
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters, Window};
-use crate::order::Paired;
+use crate::order::Arrangement;
 
 /// Calls `$function::<FEATURES, BITS, SIGNED>` for the layer's number of bits and sign.
 macro_rules! dispatch {
@@ -43,14 +43,11 @@ pub(crate) fn convolution<const FEATURES: u32>(
     _workspace: &mut [u32],
     out: &mut [u8],
 ) {
-    let Convolution { window, groups, pool, parameters } = job;
-    if any(FEATURES, f::PAIRED_CONVOLUTION)
-        && let Some(paired) = Paired::of(parameters, window, groups, pool, layer.input.channels)
-    {
+    if let Some(arrangement) = Arrangement::of_layer::<FEATURES>(layer) {
         return if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
-            convolve_paired::<FEATURES, true>(layer, job, paired, rows, out);
+            convolve_arranged::<FEATURES, true>(layer, job, arrangement, rows, out);
         } else {
-            convolve_paired::<FEATURES, false>(layer, job, paired, rows, out);
+            convolve_arranged::<FEATURES, false>(layer, job, arrangement, rows, out);
         };
     }
     if !any(FEATURES, f::PLAIN_CONVOLUTION) {
@@ -105,10 +102,10 @@ fn convolve<const FEATURES: u32, const BITS: u8, const SIGNED: bool>(
 }
 
 /// As [`convolve`], for weights in another order than the patch.
-fn convolve_paired<const FEATURES: u32, const SIGNED: bool>(
+fn convolve_arranged<const FEATURES: u32, const SIGNED: bool>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
-    paired: Paired,
+    arrangement: Arrangement,
     rows: Rows<'_>,
     out: &mut [u8],
 ) {
@@ -116,6 +113,7 @@ fn convolve_paired<const FEATURES: u32, const SIGNED: bool>(
     let channels = usize::from(layer.input.channels);
     let outputs = usize::from(layer.output.channels).max(1);
     let [kernel_height, kernel_width] = window.kernel.map(usize::from);
+    let [stride_down, stride_across] = window.stride.map(usize::from);
     let [pool_height, pool_width] = pool.kernel.map(usize::from);
     let pool_across = usize::from(pool.stride[1]);
     for (column, pixel) in out.chunks_exact_mut(outputs).enumerate() {
@@ -125,14 +123,15 @@ fn convolve_paired<const FEATURES: u32, const SIGNED: bool>(
             let mut largest = i32::MIN;
             for down in 0..pool_height {
                 for across in 0..pool_width {
-                    let left = (column * pool_across + across) * channels;
+                    let left = (column * pool_across + across) * stride_across * channels;
                     let mut accumulator = bias;
                     for row in 0..kernel_height {
-                        let patch = rows.run(down + row, left, kernel_width * channels);
+                        let patch = rows.run(down * stride_down + row, left, kernel_width * channels);
                         for (index, &value) in patch.iter().enumerate() {
                             let (column, channel) = (index / channels.max(1), index % channels.max(1));
-                            let weight = weights.get(paired.position(row, column, channel)).copied();
-                            accumulator += i32::from(weight.unwrap_or(0) as i8) * activation::<SIGNED>(value);
+                            let byte = weights.get(arrangement.position(row, column, channel)).copied();
+                            let weight = byte.map_or(0, |byte| arrangement.weight(byte));
+                            accumulator += i32::from(weight) * activation::<SIGNED>(value);
                         }
                     }
                     largest = largest.max(accumulator);

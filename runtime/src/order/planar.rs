@@ -1,0 +1,149 @@
+//! Where the weights of an output channel lie in [`Order::Planar`](super::Order::Planar).
+
+use crate::model::{Parameters, Shape, Window};
+
+/// The geometry of a convolution whose weights are plane after plane, `[channel][kernel row][kernel
+/// column]`, one byte each in offset binary: what is stored is the weight plus 128.
+///
+/// A weight is then no less than 1, and two pixels in the halves of a word times one weight are two
+/// products that do not touch: 255 * 255 is less than 2^16. What a sum has too much is 128 times
+/// the sum of its inputs, which is the same for all output channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Planar {
+    side: usize,
+    channels: usize,
+    stride: usize,
+    is_pooled: bool,
+}
+
+/// Most words of workspace for a kernel of 3 x 3, and of 5 x 5.
+const MOST_WORDS: [usize; 2] = [256, 128];
+
+/// Words of workspace that hold the sums of one output channel between two pieces of the input.
+pub(crate) const SUM_WORDS: usize = 4;
+
+/// How many output channels, and how many input channels, a kernel computes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pieces {
+    pub(crate) outputs: usize,
+    pub(crate) channels: usize,
+    /// Whether sums are kept in the workspace, since the channels come in more than one piece.
+    pub(crate) keeps_sums: bool,
+}
+
+impl Planar {
+    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group,
+    /// unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool at stride 1 or 2, or
+    /// at stride 1 with a pool of 2 x 2 at stride 2.
+    #[must_use]
+    pub fn new(
+        window: Window,
+        groups: u16,
+        pool: Window,
+        weight_bits: u8,
+        channels: u16,
+        signed: bool,
+    ) -> Option<Self> {
+        let is_pooled = pool == Window { kernel: [2, 2], stride: [2, 2] };
+        let is_single = pool == Window { kernel: [1, 1], stride: [1, 1] };
+        let side = matches!(window.kernel, [3, 3] | [5, 5]);
+        let stride = match window.stride {
+            [1, 1] => is_pooled || is_single,
+            [2, 2] => is_single,
+            _ => false,
+        };
+        let [side_length, _] = window.kernel.map(usize::from);
+        (side && stride && groups == 1 && weight_bits == 8 && !signed).then_some(Self {
+            side: side_length,
+            channels: usize::from(channels),
+            stride: usize::from(window.stride[0]),
+            is_pooled,
+        })
+    }
+
+    /// Bytes of one run.
+    #[must_use]
+    pub const fn run_bytes(&self) -> usize {
+        self.channels * self.side * self.side
+    }
+
+    /// Place of a weight in its run.
+    #[must_use]
+    pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
+        (channel * self.side + row) * self.side + column
+    }
+
+    /// Whether a pool of 2 x 2 follows.
+    #[allow(dead_code, reason = "for the back ends that have loops for this order")]
+    pub(crate) const fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// Rows, and columns, of the kernel.
+    #[allow(dead_code, reason = "for the back ends that have loops for this order")]
+    pub(crate) const fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Columns of the input from a pixel to the next.
+    #[allow(dead_code, reason = "for the back ends that have loops for this order")]
+    pub(crate) const fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Pixels of a row that are computed at once where `left` are left of a row without a pool: four
+    /// or three, as two overlapping pairs of pixels, or else one pair, which may be one pixel twice.
+    pub(crate) const fn pixels(&self, left: usize) -> usize {
+        let most = if self.side == 5 && self.stride == 2 { 2 } else { 4 };
+        if left < most { left } else { most }
+    }
+
+    /// Words of the workspace that a row of the kernel meets in one channel: the columns under a
+    /// pair of pixels, or under two pairs, of which one is a stride to the right of the other.
+    pub(crate) const fn row_words(&self, pixels: usize) -> usize {
+        let pairs_overlap = self.is_pooled || pixels > 2;
+        self.side + if pairs_overlap { self.stride } else { 0 }
+    }
+
+    /// What fits into the workspace at once. The channels of a piece are so few that the sum of a
+    /// window's inputs is less than 2^16: 28 of 3 x 3, 5 of 5 x 5.
+    pub(crate) fn pieces(&self, output: Shape) -> Pieces {
+        let outputs = usize::from(output.channels);
+        let plane = self.plane_words(output);
+        let most = if self.side == 3 { MOST_WORDS[0] } else { MOST_WORDS[1] };
+        if self.channels * plane <= most {
+            return Pieces { outputs, channels: self.channels, keeps_sums: false };
+        }
+        let outputs = outputs.min(most / 2 / SUM_WORDS);
+        let room = most - outputs * SUM_WORDS;
+        Pieces { outputs, channels: room.checked_div(plane).unwrap_or(0).max(1), keeps_sums: true }
+    }
+
+    /// Words of workspace: the sums, where they are kept, and a piece of the channels.
+    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
+        let pieces = self.pieces(output);
+        let sums = if pieces.keeps_sums { pieces.outputs * SUM_WORDS } else { 0 };
+        sums + pieces.channels * self.plane_words(output)
+    }
+
+    /// Words of one channel, at most.
+    fn plane_words(&self, output: Shape) -> usize {
+        self.side * self.row_words(self.pixels(usize::from(output.width)))
+    }
+
+    /// As [`new`](Self::new), where the weights are in this order.
+    #[must_use]
+    pub fn of(
+        parameters: &Parameters<'_>,
+        window: Window,
+        groups: u16,
+        pool: Window,
+        channels: u16,
+        signed: bool,
+    ) -> Option<Self> {
+        match parameters.order {
+            super::Order::Planar => Self::new(window, groups, pool, parameters.weight_bits, channels, signed),
+            _ => None,
+        }
+    }
+}
