@@ -8,11 +8,11 @@ use std::env;
 use std::process::exit;
 
 /// The back ends, as `kernel/mod.rs` knows them.
-const BACK_ENDS: [&str; 3] = ["portable", "armv7em", "armv81m"];
+const BACK_ENDS: [&str; 4] = ["portable", "armv6m", "armv7em", "armv81m"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TENFOLD_BACK_END");
-    println!(r#"cargo::rustc-check-cfg=cfg(back_end, values("portable", "armv7em", "armv81m"))"#);
+    println!(r#"cargo::rustc-check-cfg=cfg(back_end, values("{}"))"#, BACK_ENDS.join(r#"", ""#));
     let back_end = match env::var("TENFOLD_BACK_END") {
         Ok(forced) if BACK_ENDS.contains(&forced.as_str()) => forced,
         Ok(forced) => {
@@ -37,6 +37,9 @@ fn natural() -> &'static str {
     let target = target();
     if target.starts_with("thumbv7em-") {
         return "armv7em";
+    }
+    if target.starts_with("thumbv6m-") {
+        return "armv6m";
     }
     if !target.starts_with("thumbv8m.main-") {
         return "portable";

@@ -17,6 +17,8 @@
 //! has the same functions, and is selected here and nowhere else; `build.rs` says which one suits the
 //! target.
 
+#[cfg(back_end = "armv6m")]
+mod armv6m;
 #[cfg(back_end = "armv7em")]
 #[cfg_attr(
     back_end = "armv81m",
@@ -25,12 +27,16 @@
 mod armv7em;
 #[cfg(back_end = "armv81m")]
 mod armv81m;
+#[cfg(back_end = "armv6m")]
+mod four;
 #[cfg_attr(
     not(back_end = "portable"),
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
 )]
 mod portable;
 
+#[cfg(back_end = "armv6m")]
+use armv6m as back_end;
 // With Helium both are there.
 #[cfg(all(back_end = "armv7em", not(back_end = "armv81m")))]
 use armv7em as back_end;

@@ -1,0 +1,461 @@
+@ The loops of armv6m.rs, for Armv6-M.
+@
+@ Most instructions take r0-r7 only; ADD, MOV and CMP take all registers. So sums are in r8-r11 and
+@ everything else below.
+
+.syntax unified
+.thumb
+
+.macro function name
+    .section .text.\name, "ax", %progbits
+    .balign 4
+    .globl \name
+    .hidden \name
+    .thumb_func
+    .type \name, %function
+\name:
+.endm
+
+@ Saves r4-r11, and r0 below them.
+.macro enter
+    push {r4-r7, lr}
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+    push {r0, r4-r7}
+.endm
+
+.macro leave
+    pop {r0, r4-r7}
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+    pop {r4-r7, pc}
+.endm
+
+@ The job's fields, see planar.rs.
+.set CORRECTIONS, 0
+.set SUMS, 16
+.set PATCH, 20
+.set MULTIPLY, 24
+.set FINISH, 28
+.set RUN_STEP, 32
+.set OUT, 36
+.set OUT_END, 40
+.set BIAS, 44
+.set SHIFTS, 48
+.set OFFSET, 52
+.set ACROSS, 56
+.set NEXT_PAIR, 60
+.set WEIGHTS, 64
+.set PATCH_END, 68
+.set ADD_UP, 72
+.set TABLE, 76
+
+@ One piece of the input of a block of pixels: widens it, then multiplies it with every output channel.
+function tenfold_planar
+    enter
+    adds r0, #TABLE
+    ldmia r0!, {r1-r5}
+    mov r9, r1
+    mov lr, r2
+    mov r8, r3
+    adr r1, .Lwiden_words
+    adds r1, r1, r4
+    mov r10, r1
+    movs r2, r5
+    ldmia r0!, {r4, r6, r7}
+    mov r12, r6
+    @ r2 offset in a row, r3 next row of the table, r4 bytes of a row of words, r5 left pixel, r6 from it
+    @ to the right one, r7 words; r8 from a column to the next, r9 table, r10 where to start among
+    @ the words, r12 end of the words, lr end of the table.
+1:  mov r3, r9
+2:  ldmia r3!, {r5, r6}
+    adds r5, r5, r2
+    mov pc, r10
+    .balign 4
+.Lwiden_words:
+    .irp place, 0, 4, 8, 12, 16, 20
+    ldrb r0, [r5]
+    ldrb r1, [r5, r6]
+    add r5, r8
+    strh r0, [r7, #\place]
+    strh r1, [r7, #\place+2]
+    .endr
+    adds r7, r7, r4
+    cmp r3, lr
+    bne 2b
+    adds r2, #1
+    cmp r7, r12
+    bne 1b
+    @ The sums of both pairs of windows, in halves, to r6 and r7.
+    ldr r7, [sp]
+    ldr r4, [r7, #PATCH]
+    ldr r5, [r7, #PATCH_END]
+    mov r12, r5
+    ldr r1, [r7, #ADD_UP]
+    movs r6, #0
+    movs r7, #0
+    blx r1
+    @ They are what a weight of 1 would yield; -128 times that is what every output starts with.
+    lsls r0, r6, #7
+    rsbs r0, r0, #0
+    lsrs r1, r6, #16
+    lsls r1, r1, #7
+    rsbs r1, r1, #0
+    lsls r2, r7, #7
+    rsbs r2, r2, #0
+    lsrs r3, r7, #16
+    lsls r3, r3, #7
+    rsbs r3, r3, #0
+    ldr r4, [sp]
+    ldr r5, [r4, #WEIGHTS]
+    stmia r4!, {r0-r3}
+    @ r8 and r10 sums of the products of pairs, r9 and r11 of their upper halves; r5 weights.
+3:  ldr r7, [sp]
+    ldmia r7!, {r0-r3}
+    ldr r6, [r7, #SUMS - 16]
+    cmp r6, #0
+    bne 5f
+4:  mov r8, r0
+    mov r9, r1
+    mov r10, r2
+    mov r11, r3
+    ldr r4, [r7, #PATCH - 16]
+    ldr r6, [r7, #MULTIPLY - 16]
+    blx r6
+    ldr r7, [sp]
+    ldr r6, [r7, #FINISH]
+    blx r6
+    ldr r7, [sp]
+    ldr r6, [r7, #OUT]
+    adds r6, #1
+    str r6, [r7, #OUT]
+    ldr r4, [r7, #OUT_END]
+    cmp r6, r4
+    bne 3b
+    leave
+    @ Goes on with the sums of the pieces before this one.
+5:  ldr r4, [r6]
+    adds r0, r0, r4
+    ldr r4, [r6, #4]
+    adds r1, r1, r4
+    ldr r4, [r6, #8]
+    adds r2, r2, r4
+    ldr r4, [r6, #12]
+    adds r3, r3, r4
+    adds r6, #16
+    str r6, [r7, #SUMS - 16]
+    ldr r4, [r7, #RUN_STEP - 16]
+    adds r5, r5, r4
+    b 4b
+
+@ After a piece that is not the last: keeps the sums.
+function tenfold_planar_keep
+    ldr r6, [r7, #SUMS]
+    subs r6, #16
+    mov r0, r8
+    mov r1, r9
+    mov r2, r10
+    mov r3, r11
+    stmia r6!, {r0-r3}
+    bx lr
+
+@ Separates the sums of a pair: of the lower pixel to \low, of the upper one to \high.
+.macro separate low, high, all, upper, scratch
+    mov \low, \all
+    mov \high, \upper
+    lsls \scratch, \high, #16
+    subs \low, \low, \scratch
+.endm
+
+@ What rounding adds for the shift in r4, to r5; -1 for a shift of 0, which the caller prevents.
+.macro almost_half
+    movs r5, #1
+    lsls r5, r5, r4
+    lsrs r5, r5, #1
+    subs r5, #1
+.endm
+
+@ Rounds half to even as arithmetic.rs does: the parity of the quotient is the carry. Then saturates.
+.macro requantize value, scratch, offset
+    movs \scratch, \value
+    asrs \scratch, \scratch, r4
+    lsrs \scratch, \scratch, #1
+    adcs \value, \value, r5
+    asrs \value, \value, r4
+    add \value, \offset
+    lsrs \scratch, \value, #8
+    beq 9f
+    mvns \value, \value
+    asrs \value, \value, #31
+9:
+.endm
+
+@ The largest of four sums, to a byte. r7 job; r5 stays.
+function tenfold_planar_pooled
+    separate r0, r1, r8, r9, r2
+    separate r2, r3, r10, r11, r4
+    cmp r0, r1
+    bge 1f
+    movs r0, r1
+1:  cmp r0, r2
+    bge 1f
+    movs r0, r2
+1:  cmp r0, r3
+    bge 1f
+    movs r0, r3
+1:  mov r8, r5
+    ldr r6, [r7, #OUT]
+    lsls r1, r6, #2
+    ldr r2, [r7, #BIAS]
+    ldr r1, [r1, r2]
+    adds r0, r0, r1
+    ldr r4, [r7, #SHIFTS]
+    ldrb r4, [r6, r4]
+    ldr r3, [r7, #OFFSET]
+    cmp r4, #0
+    bne 1f
+    @ A shift of 0 is a shift of 1 after doubling.
+    lsls r0, r0, #1
+    movs r4, #1
+1:  almost_half
+    requantize r0, r1, r3
+    strb r0, [r6]
+    mov r5, r8
+    bx lr
+
+@ Four sums, or two where there is no second pair (and NEXT_PAIR overflows when doubled), to bytes.
+@ r7 job; r5 stays.
+function tenfold_planar_single
+    separate r0, r1, r8, r9, r4
+    separate r2, r3, r10, r11, r4
+    mov r11, r5
+    ldr r5, [r7, #OFFSET]
+    mov r8, r5
+    ldr r5, [r7, #ACROSS]
+    mov r9, r5
+    ldr r5, [r7, #NEXT_PAIR]
+    mov r10, r5
+    ldr r6, [r7, #OUT]
+    lsls r4, r6, #2
+    ldr r5, [r7, #BIAS]
+    ldr r4, [r4, r5]
+    adds r0, r0, r4
+    adds r1, r1, r4
+    adds r2, r2, r4
+    adds r3, r3, r4
+    ldr r4, [r7, #SHIFTS]
+    ldrb r4, [r6, r4]
+    cmp r4, #0
+    bne 1f
+    lsls r0, r0, #1
+    lsls r1, r1, #1
+    lsls r2, r2, #1
+    lsls r3, r3, #1
+    movs r4, #1
+1:  almost_half
+    requantize r0, r7, r8
+    strb r0, [r6]
+    add r6, r9
+    requantize r1, r7, r8
+    strb r1, [r6]
+    mov r0, r10
+    adds r0, r0, r0
+    bvs 1f
+    add r6, r10
+    requantize r2, r7, r8
+    strb r2, [r6]
+    add r6, r9
+    requantize r3, r7, r8
+    strb r3, [r6]
+1:  mov r5, r11
+    bx lr
+
+@ Adds the products of the pairs of pixels in \pixels, a pair of them, and one weight to a pair of sums.
+@ The product is made in \product, one of its factors.
+.macro multiply product, factor, all, upper
+    muls \product, \factor, \product
+    add \all, \product
+    lsrs \product, \product, #16
+    add \upper, \product
+.endm
+
+@ The weight at \place with the words that it meets in both pairs of windows. Whichever is needed no
+@ more is overwritten: the first word, then the weight.
+.macro weight place, first, second
+    ldrb r6, [r5, #\place]
+    multiply \first, r6, r8, r9
+    multiply r6, \second, r10, r11
+.endm
+
+.macro weight_of_one_pair place, first
+    ldrb r6, [r5, #\place]
+    multiply r6, \first, r8, r9
+.endm
+
+@ Functions for a piece of a run of weights: r4 words, r5 weights, r12 end of the words. Each is
+@ followed by one that adds up the words that both windows meet, to r6 and r7.
+.macro end_plane bytes, back
+    adds r5, #\bytes
+    cmp r4, r12
+    bne \back
+    bx lr
+.endm
+
+.macro end_sums
+    cmp r4, r12
+    bne 1b
+    bx lr
+.endm
+
+@ 3 x 3, two pairs a column apart.
+function tenfold_planar_3
+1:
+    .irp at, 0, 3, 6
+    ldmia r4!, {r0-r3}
+    weight \at, r0, r1
+    weight \at+1, r1, r2
+    weight \at+2, r2, r3
+    .endr
+    end_plane 9, 1b
+
+function tenfold_planar_3_sums
+1:  ldmia r4!, {r0-r3}
+    adds r1, r1, r2
+    adds r6, r6, r0
+    adds r6, r6, r1
+    adds r7, r7, r1
+    adds r7, r7, r3
+    end_sums
+
+@ 3 x 3, two pairs two columns apart.
+function tenfold_planar_3_stride_2
+1:
+    .irp at, 0, 3, 6
+    ldmia r4!, {r0-r3, r7}
+    weight \at, r0, r2
+    weight \at+1, r1, r3
+    weight \at+2, r2, r7
+    .endr
+    end_plane 9, 1b
+
+function tenfold_planar_3_stride_2_sums
+1:  ldmia r4!, {r0-r3}
+    adds r6, r6, r0
+    adds r6, r6, r1
+    adds r6, r6, r2
+    adds r7, r7, r2
+    adds r7, r7, r3
+    ldmia r4!, {r0}
+    adds r7, r7, r0
+    end_sums
+
+@ 3 x 3, one pair.
+function tenfold_planar_3_pair
+1:
+    .irp at, 0, 3, 6
+    ldmia r4!, {r0-r2}
+    weight_of_one_pair \at, r0
+    weight_of_one_pair \at+1, r1
+    weight_of_one_pair \at+2, r2
+    .endr
+    end_plane 9, 1b
+
+@ One pair, any kernel.
+function tenfold_planar_pair_sums
+1:  ldmia r4!, {r0}
+    adds r6, r6, r0
+    end_sums
+
+@ 5 x 5, two pairs a column apart.
+function tenfold_planar_5
+1:  ldmia r4!, {r0-r3}
+    weight 0, r0, r1
+    weight 1, r1, r2
+    weight 2, r2, r3
+    ldmia r4!, {r0-r1}
+    weight 3, r3, r0
+    weight 4, r0, r1
+    end_plane 5, 1b
+
+function tenfold_planar_5_sums
+1:  ldmia r4!, {r0-r3}
+    adds r6, r6, r0
+    adds r1, r1, r2
+    adds r1, r1, r3
+    ldmia r4!, {r0, r2}
+    adds r1, r1, r0
+    adds r6, r6, r1
+    adds r7, r7, r1
+    adds r7, r7, r2
+    end_sums
+
+@ 5 x 5, one pair.
+function tenfold_planar_5_pair
+1:  ldmia r4!, {r0-r3, r7}
+    weight_of_one_pair 0, r0
+    weight_of_one_pair 1, r1
+    weight_of_one_pair 2, r2
+    weight_of_one_pair 3, r3
+    weight_of_one_pair 4, r7
+    end_plane 5, 1b
+
+@ Four runs of weights in plain order times one run of inputs, the last first. r0-r3 weights, r4 inputs,
+@ r5 number of the input, r8-r11 sums. An input of 0 is skipped.
+.macro dot name, load
+function \name
+    enter
+    movs r7, r0
+    adds r7, #24
+    ldmia r7!, {r0-r3}
+    mov r8, r0
+    mov r9, r1
+    mov r10, r2
+    mov r11, r3
+    ldr r7, [sp]
+    ldmia r7!, {r0-r5}
+1:  \load r6, [r4, r5]
+    cmp r6, #0
+    beq 2f
+    one_of_four r0, r8
+    one_of_four r1, r9
+    one_of_four r2, r10
+    one_of_four r3, r11
+2:  subs r5, #1
+    bpl 1b
+    mov r0, r8
+    mov r1, r9
+    mov r2, r10
+    mov r3, r11
+    ldr r7, [sp]
+    adds r7, #24
+    stmia r7!, {r0-r3}
+    leave
+.endm
+
+.macro one_of_four weights, sum
+    ldrsb r7, [\weights, r5]
+    muls r7, r6, r7
+    add \sum, r7
+.endm
+
+dot tenfold_dot_unsigned, ldrb
+dot tenfold_dot_signed, ldrsb
+
+.purgem function
+.purgem enter
+.purgem leave
+.purgem separate
+.purgem almost_half
+.purgem requantize
+.purgem multiply
+.purgem weight
+.purgem weight_of_one_pair
+.purgem end_plane
+.purgem end_sums
+.purgem dot
+.purgem one_of_four
+.text

@@ -1,0 +1,268 @@
+//! Convolutions whose weights are in planes ([`Order::Planar`](crate::Order::Planar)).
+//!
+//! The input under a block of pixels is widened once, into the workspace, and multiplied with one
+//! output channel after the other. A word of the workspace is the input of a pair of pixels:
+//!
+//! ```text
+//! a window of a pool        four pixels        three pixels       two, or one twice
+//!      A B                    A B A B            A  AB  B              A A
+//!      A B
+//! ```
+//!
+//! The windows of pair B lie a stride to the right of those of pair A, so that most words are for both;
+//! a row of the kernel meets a row of `row_words` words.
+
+use super::super::Rows;
+use crate::format::features::{self as f, any};
+use crate::model::{Layer, Output, Parameters};
+use crate::order::{Planar, SUM_WORDS};
+
+/// A function of `loops.s` that is called by another one, with arguments in registers of its own.
+type Code = unsafe extern "C" fn();
+
+/// What `loops.s` needs for a piece of the input of a block of pixels, and some outputs.
+#[repr(C)]
+struct Job {
+    /// Written by the loops: what the sums of every output start with.
+    corrections: [i32; 4],
+    /// Sums of the pieces before this one, or null where there is one piece only.
+    sums: *mut u32,
+    patch: *const u32,
+    multiply: Code,
+    finish: Code,
+    /// Bytes from the end of a piece in a run of weights to its start in the next run.
+    run_step: usize,
+    out: *mut u8,
+    out_end: *const u8,
+    /// From four times the address of an output to the one of its bias.
+    bias: usize,
+    /// From the address of an output to the one of its shift.
+    shifts: usize,
+    /// Added before saturation to 0..=255.
+    offset: i32,
+    /// Bytes of output from the first pixel of a pair to the second.
+    across: usize,
+    /// From there to the first one of the other pair, or [`NO_PAIR`].
+    next_pair: usize,
+    weights: *const u8,
+    patch_end: *const u32,
+    add_up: Code,
+    table: *const Line,
+    table_end: *const Line,
+    /// Bytes of input from a column to the next.
+    pitch: usize,
+    /// Bytes of code for the words that a row is shorter than the longest.
+    skip: usize,
+    /// Offset of the first column and channel in every row of input.
+    first: usize,
+    /// Bytes of a row of words.
+    row_bytes: usize,
+    /// As `patch_end` and `patch`, but those words before it.
+    widen_end: *const u32,
+    widen_to: *const u32,
+}
+
+/// Where the input that meets a row of the kernel is: for the first pixel of a pair, and for the second
+/// one from there.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Line {
+    first: *const u8,
+    second: usize,
+}
+
+/// Twice this overflows.
+const NO_PAIR: usize = 1 << 30;
+
+/// Words of the longest row, and bytes of the code for a word.
+const MOST_WORDS: usize = 6;
+const WORD_CODE: usize = 10;
+
+/// Rows under a window of 5 x 5 with its pool.
+const MOST_ROWS: usize = 6;
+
+unsafe extern "C" {
+    fn tenfold_planar(job: *mut Job);
+    fn tenfold_planar_keep();
+    fn tenfold_planar_pooled();
+    fn tenfold_planar_single();
+    fn tenfold_planar_3();
+    fn tenfold_planar_3_sums();
+    fn tenfold_planar_3_stride_2();
+    fn tenfold_planar_3_stride_2_sums();
+    fn tenfold_planar_3_pair();
+    fn tenfold_planar_5();
+    fn tenfold_planar_5_sums();
+    fn tenfold_planar_5_pair();
+    fn tenfold_planar_pair_sums();
+}
+
+/// The loop for a kernel and the one that adds up its words.
+fn loops<const FEATURES: u32>(order: Planar, is_pair: bool) -> (Code, Code) {
+    let is_3 = any(FEATURES, f::KERNEL_3) && (order.side() == 3 || !any(FEATURES, f::KERNEL_5));
+    let strided = any(FEATURES, f::STRIDE) && order.stride() == 2;
+    match (is_3, any(FEATURES, f::UNPOOLED) && is_pair) {
+        (true, true) => (tenfold_planar_3_pair, tenfold_planar_pair_sums),
+        (true, false) if strided => (tenfold_planar_3_stride_2, tenfold_planar_3_stride_2_sums),
+        (true, false) => (tenfold_planar_3, tenfold_planar_3_sums),
+        (false, true) => (tenfold_planar_5_pair, tenfold_planar_pair_sums),
+        (false, false) => (tenfold_planar_5, tenfold_planar_5_sums),
+    }
+}
+
+/// As [`portable::convolution`](super::portable::convolution).
+#[inline(never)]
+pub(super) fn convolution<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    parameters: &Parameters<'_>,
+    order: Planar,
+    rows: Rows<'_>,
+    workspace: &mut [u32],
+    out: &mut [u8],
+) {
+    let padding = layer.padding();
+    let columns = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
+    let channels = usize::from(layer.input.channels);
+    let (outputs, width) = (usize::from(layer.output.channels), usize::from(layer.output.width));
+    let (side, stride, run_bytes) = (order.side(), order.stride(), order.run_bytes());
+    let is_pooled = any(FEATURES, f::FUSED_POOL) && order.is_pooled();
+    let Parameters { bias, shifts, weights, .. } = *parameters;
+
+    // What the loops read and write, once for all blocks.
+    let pieces = order.pieces(layer.output);
+    let lines = if is_pooled { side + 1 } else { side };
+    let mut starts = [core::ptr::null(); MOST_ROWS];
+    for (row, start) in starts.iter_mut().enumerate().take(lines) {
+        let line = rows.run(row, 0, columns * channels);
+        if line.len() < columns * channels {
+            return;
+        }
+        *start = line.as_ptr();
+    }
+    let pixels_across = if is_pooled { 2 * width } else { width };
+    let is_long_enough =
+        bias.len() >= outputs && shifts.len() >= outputs && weights.len() >= outputs * run_bytes;
+    if width == 0
+        || (pixels_across - 1) * stride + side > columns
+        || !is_long_enough
+        || workspace.len() < order.workspace_words(layer.output)
+        || out.len() != width * outputs
+    {
+        return;
+    }
+    let sum_words = if pieces.keeps_sums { pieces.outputs * SUM_WORDS } else { 0 };
+    let Some((sums, patch)) = workspace.split_at_mut_checked(sum_words) else { return };
+    let patch = patch.as_mut_ptr().cast_const();
+
+    let mut table = [Line { first: core::ptr::null(), second: 0 }; MOST_ROWS];
+    let mut job = Job {
+        corrections: [0; 4],
+        sums: core::ptr::null_mut(),
+        patch,
+        multiply: tenfold_planar_keep,
+        finish: tenfold_planar_keep,
+        run_step: 0,
+        out: core::ptr::null_mut(),
+        out_end: core::ptr::null(),
+        bias: 0,
+        shifts: 0,
+        offset: if matches!(parameters.output, Output::Unsigned) { 0 } else { 128 },
+        across: 0,
+        next_pair: NO_PAIR,
+        weights: weights.as_ptr(),
+        patch_end: patch,
+        add_up: tenfold_planar_keep,
+        table: table.as_ptr(),
+        table_end: table.as_ptr().wrapping_add(side),
+        pitch: channels,
+        skip: 0,
+        first: 0,
+        row_bytes: 0,
+        widen_end: patch,
+        widen_to: patch,
+    };
+    let finish: Code = match is_pooled {
+        true if any(FEATURES, f::FUSED_POOL) => tenfold_planar_pooled,
+        _ => tenfold_planar_single,
+    };
+
+    let (mut column, mut pixels) = (0, 0);
+    while column < width {
+        let next = if is_pooled { 1 } else { order.pixels(width - column) };
+        if next != pixels {
+            pixels = next;
+            let apart = if pixels == 4 { 2 } else { usize::from(pixels != 1) };
+            for (row, line) in table.iter_mut().enumerate().take(side) {
+                let of = |row: usize| starts.get(row).copied().unwrap_or(core::ptr::null());
+                let second =
+                    if is_pooled { of(row + 1) } else { of(row).wrapping_add(apart * stride * channels) };
+                *line = Line { first: of(row), second: second.addr().wrapping_sub(of(row).addr()) };
+            }
+            let is_pair = !is_pooled && pixels < 3;
+            (job.multiply, job.add_up) = loops::<FEATURES>(order, is_pair);
+            job.across = apart * outputs;
+            job.next_pair = if is_pair { NO_PAIR } else { outputs.wrapping_sub(job.across) };
+            let words = if is_pair { side } else { side + stride };
+            job.skip = (MOST_WORDS - words) * WORD_CODE;
+            job.row_bytes = words * 4;
+            job.widen_to = patch.wrapping_sub(MOST_WORDS - words);
+        }
+        let pixel = out.as_mut_ptr().wrapping_add(column * outputs);
+        let first_column = if is_pooled { 2 * column } else { column * stride } * channels;
+
+        let mut first = 0;
+        while first < outputs {
+            let count = pieces.outputs.min(outputs - first);
+            let target = pixel.wrapping_add(first);
+            job.bias = bias.as_ptr().wrapping_add(first).addr().wrapping_sub(target.addr().wrapping_mul(4));
+            job.shifts = shifts.as_ptr().wrapping_add(first).addr().wrapping_sub(target.addr());
+            job.out_end = target.wrapping_add(count).cast_const();
+            sums.fill(0);
+            let mut channel = 0;
+            while channel < channels {
+                let depth = pieces.channels.min(channels - channel);
+                let piece_bytes = depth * side * side;
+                job.weights = weights.as_ptr().wrapping_add(first * run_bytes + channel * side * side);
+                job.run_step = run_bytes - piece_bytes;
+                if pieces.keeps_sums {
+                    job.sums = sums.as_mut_ptr();
+                    job.weights = job.weights.wrapping_sub(job.run_step);
+                }
+                job.out = target;
+                job.first = first_column + channel;
+                let bytes = depth * side * job.row_bytes;
+                job.patch_end = patch.wrapping_byte_add(bytes);
+                job.widen_end = job.widen_to.wrapping_byte_add(bytes);
+                channel += depth;
+                job.finish = if channel < channels { tenfold_planar_keep } else { finish };
+                // SAFETY: of each line the loops read the columns of the block's pixels, which is
+                // inside as all columns of the row are, and of these the channels of the piece. They
+                // write `depth` planes of the patch and, where there are pieces, `count` sums, for which
+                // `workspace_words` has room; read of `count` runs of weights the planes of the
+                // piece, as many biases and shifts; and write the outputs of the block's pixels
+                // from `target` on: all that was compared with the lengths above.
+                unsafe {
+                    tenfold_planar(&raw mut job);
+                }
+            }
+            first += count;
+        }
+        column += pixels;
+    }
+    finish_row::<FEATURES>(parameters.output, out);
+}
+
+/// From the values plus 128 that the loops store to the output's.
+fn finish_row<const FEATURES: u32>(output: Output<'_>, out: &mut [u8]) {
+    match output {
+        Output::Signed | Output::Logits if any(FEATURES, f::SIGNED_OUTPUT) => {
+            out.iter_mut().for_each(|value| *value ^= 0x80);
+        }
+        Output::Table(table) if any(FEATURES, f::TABLE) => {
+            for value in out {
+                *value = table.get(usize::from(*value)).copied().unwrap_or(0);
+            }
+        }
+        _ => {}
+    }
+}
