@@ -8,7 +8,7 @@ use std::env;
 use std::process::exit;
 
 /// The back ends, as `kernel/mod.rs` knows them.
-const BACK_ENDS: [&str; 4] = ["portable", "armv6m", "armv7em", "armv81m"];
+const BACK_ENDS: [&str; 5] = ["portable", "armv6m", "armv7em", "armv81m", "rv32im"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TENFOLD_BACK_END");
@@ -40,6 +40,9 @@ fn natural() -> &'static str {
     }
     if target.starts_with("thumbv6m-") {
         return "armv6m";
+    }
+    if target.starts_with("riscv32im") {
+        return "rv32im";
     }
     if !target.starts_with("thumbv8m.main-") {
         return "portable";

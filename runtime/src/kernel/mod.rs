@@ -34,6 +34,8 @@ mod four;
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
 )]
 mod portable;
+#[cfg(back_end = "rv32im")]
+mod rv32im;
 
 #[cfg(back_end = "armv6m")]
 use armv6m as back_end;
@@ -44,6 +46,8 @@ use armv7em as back_end;
 use armv81m as back_end;
 #[cfg(back_end = "portable")]
 use portable as back_end;
+#[cfg(back_end = "rv32im")]
+use rv32im as back_end;
 
 pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
 
