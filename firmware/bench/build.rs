@@ -64,6 +64,7 @@ fn link_for_machine(memories: &Path, out: &Path) -> Result<()> {
     let machine = match env::var("CARGO_ENCODED_RUSTFLAGS") {
         Ok(flags) if flags.contains("target-cpu=cortex-m55") => "mps3-an547",
         _ if target.starts_with("thumbv8m.main-") => "mps2-an505",
+        _ if target.starts_with("riscv32") => "virt",
         _ => "mps2",
     };
     let memory = memories.join(machine).with_extension("x");
