@@ -4,11 +4,15 @@
 //! of the command line override it; the result is saved beside the run before training starts,
 //! so that `train runs/nano-1/config.toml` repeats it.
 
+mod difference;
+
 use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use difference::Difference;
 
 /// A whole configuration. Every section but the network has defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -26,6 +26,8 @@ pub(super) struct Checkpoint {
     pub(super) integer: Option<(Vec<LayerScheme>, State)>,
     /// What the epochs were like.
     pub(super) history: Vec<Epoch>,
+    /// The configuration that they were trained with, as TOML; a run is continued with the same.
+    pub(super) config_toml: String,
 }
 
 /// Parameters and optimizer of one phase.

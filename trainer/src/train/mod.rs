@@ -21,7 +21,7 @@ pub use directory::{RunDirectory, load_run};
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
 
 use crate::config::Config;
@@ -158,14 +158,16 @@ impl Training {
                 checkpoint.dataset,
                 self.train.source
             );
+            self.check_config(&checkpoint)?;
+            // Of one configuration; another version of the trainer may still build it differently.
             let structure = Structure::float(&self.plan);
             ensure!(
                 checkpoint.float.parameters.len() == structure.parameters
                     && checkpoint.float.statistics.len() == structure.statistics,
-                "{}: config.toml is not that of the checkpoint: {} parameters instead of {}",
+                "{}: the checkpoint has {} parameters, but the network of this version has {}; start a new run",
                 self.directory.path().display(),
-                structure.parameters,
-                checkpoint.float.parameters.len()
+                checkpoint.float.parameters.len(),
+                structure.parameters
             );
             return Ok(checkpoint);
         }
@@ -176,7 +178,22 @@ impl Training {
             float: State { parameters, statistics, ..State::default() },
             integer: None,
             history: Vec::new(),
+            config_toml: self.config.to_toml()?,
         })
+    }
+
+    /// Half of a run with one recipe and half with another is neither, and its card would name
+    /// only the second.
+    fn check_config(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let directory = self.directory.path().display();
+        let begun = Config::parse(&checkpoint.config_toml, &format!("{directory}: the checkpoint"))?;
+        if let Some(difference) = begun.difference(&self.config)? {
+            bail!(
+                "{directory}/config.toml was changed after the run was started: {difference}; undo the change, or \
+                 start a new run with `trainer train {directory}/config.toml`"
+            );
+        }
+        Ok(())
     }
 }
 

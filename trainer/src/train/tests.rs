@@ -146,6 +146,30 @@ fn a_run_is_not_continued_on_other_data() {
 }
 
 #[test]
+fn a_run_is_not_continued_with_another_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut training = training(directory.path(), 1);
+    let killed = training.run_observed(&mut |_| bail!("killed"));
+    assert!(killed.is_err());
+    let config = training.config.clone();
+    type Change = fn(&mut Config);
+    let changes: [(Change, &str); 4] = [
+        (|config| config.seed = 2, "seed = 2, but it was 1"),
+        (|config| config.training.epochs = 4, "[training] epochs = 4, but it was 3"),
+        (|config| config.quantization.bits = 8, "[quantization] bits = 8, but it was 4"),
+        (|config| config.layers[2] = crate::config::Layer::Tanh {}, "layer 3: type = \"tanh\""),
+    ];
+    for (change, expected) in changes {
+        training.config = config.clone();
+        change(&mut training.config);
+        let message = training.run().unwrap_err().to_string();
+        assert!(message.contains(expected) && message.contains("config.toml"), "{message}");
+    }
+    training.config = config;
+    training.run().unwrap();
+}
+
+#[test]
 fn directories_are_never_overwritten_by_accident() {
     let directory = tempfile::tempdir().unwrap();
     let run = RunDirectory::create(directory.path(), "stripes", false).unwrap();
