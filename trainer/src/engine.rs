@@ -13,7 +13,6 @@ pub(crate) mod onnx;
 mod parallel;
 pub(crate) mod runtime;
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,11 +21,15 @@ use tenfold_runtime::format::MAGIC;
 use self::onnx::OnnxModel;
 pub(crate) use self::parallel::run_batches;
 use self::runtime::RuntimeModel;
+use crate::files;
 use crate::model::Shape;
 
 /// Images that go through an engine at once: enough to keep it busy, few enough that a progress bar
 /// moves.
 pub(crate) const BATCH: usize = 32;
+
+/// Largest model file that is read: twice the float ONNX file of the largest network that can be trained.
+pub(crate) const MAX_MODEL_BYTES: u64 = 1 << 29;
 
 /// A model file, ready to run.
 #[derive(Debug)]
@@ -42,8 +45,12 @@ enum Kind {
 
 impl Engine {
     /// Opens a model file. What it is shows in its first bytes and its extension.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or is no model.
     pub fn open(path: &Path) -> Result<Engine> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = files::read(path, MAX_MODEL_BYTES)?;
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let kind = if bytes.starts_with(&MAGIC) || extension == "postcard" {
             RuntimeModel::new(&bytes).map(Kind::Runtime)

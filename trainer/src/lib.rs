@@ -19,6 +19,7 @@ pub mod config;
 pub mod data;
 pub mod engine;
 pub mod export;
+pub mod files;
 pub mod model;
 pub mod network;
 pub mod preset;

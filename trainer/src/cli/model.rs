@@ -6,12 +6,16 @@ use anyhow::{Context, Result, ensure};
 
 use crate::data;
 use crate::engine::Engine;
-use crate::verify::ModelFiles;
+use crate::files;
 
 /// Opens a model file, or the `.postcard` of a model's directory. One grey channel is required: there is no other
 /// data to feed.
 pub(super) fn open(path: &Path) -> Result<Engine> {
-    let file = if path.is_dir() { ModelFiles::find(path)?.postcard } else { path.to_owned() };
+    let file = if path.is_dir() {
+        path.join(format!("{}.postcard", files::model_of(path)?))
+    } else {
+        path.to_owned()
+    };
     let engine = Engine::open(&file)?;
     let input = engine.input();
     ensure!(

@@ -1,5 +1,7 @@
 //! Bad files, and the two engines on one network.
 
+use std::fs;
+
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 

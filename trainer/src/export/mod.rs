@@ -19,13 +19,13 @@ pub mod postcard;
 pub(crate) mod sample;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
 pub use self::check::{Exactness, InexactChannel};
 use crate::data::Dataset;
+pub use crate::files::write_whole;
 use crate::model::{FloatNetwork, QuantizedNetwork};
 use crate::verify::{Report, verify};
 
@@ -147,31 +147,6 @@ pub fn release(
     let text = card::Card { network: quantized, exported: &exported, report: &report, provenance };
     write_whole(&card, text.render()?.as_bytes())?;
     Ok(Released { exported, golden, card, report })
-}
-
-/// Writes a file under a temporary name in the same directory and renames it, so that a reader sees the
-/// old file or the new one, never a part.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut temporary = tempfile::Builder::new().prefix(".tenfold-").tempfile_in(directory)?;
-        temporary.write_all(bytes)?;
-        // A temporary file is private; a model is not.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        temporary.as_file().sync_all()?;
-        temporary.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| {
-        format!("cannot write {}; is the directory there, writable, and not full?", path.display())
-    })
 }
 
 #[cfg(test)]

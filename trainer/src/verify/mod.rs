@@ -13,17 +13,17 @@
 mod compare;
 mod report;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use self::compare::{Models, Tally};
 pub use self::report::{Accuracy, LayerReport, LogitDifference, Mismatch, Report};
 use crate::data::Dataset;
 use crate::engine::onnx::OnnxModel;
 use crate::engine::runtime::RuntimeModel;
-use crate::engine::{BATCH, run_batches};
+use crate::engine::{BATCH, MAX_MODEL_BYTES, run_batches};
+use crate::files;
 use crate::report::progress;
 
 /// Points of accuracy that quantization may lose, where the user says nothing else.
@@ -44,30 +44,15 @@ pub struct ModelFiles {
 
 impl ModelFiles {
     /// Finds the model in a directory; there must be exactly one, and whole.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none or more than one, or a file of it is missing.
     pub fn find(directory: &Path) -> Result<ModelFiles> {
-        let shown = directory.display();
-        let entries =
-            fs::read_dir(directory).with_context(|| format!("cannot read the directory {shown}"))?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let file = entry.with_context(|| format!("cannot read the directory {shown}"))?.file_name();
-            let name = file.to_str().and_then(|file| file.strip_suffix(".postcard"));
-            names.extend(name.filter(|name| !name.ends_with(".golden")).map(str::to_owned));
-        }
-        names.sort();
-        let [name] = names.as_slice() else {
-            bail!(
-                "{shown}: expected one model, <name>.postcard with <name>.onnx and <name>.float.onnx, found {}",
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            );
-        };
+        let name = files::model_of(directory)?;
         let file = |extension: &str| directory.join(format!("{name}.{extension}"));
-        let files = ModelFiles {
-            name: name.clone(),
-            postcard: file("postcard"),
-            onnx: file("onnx"),
-            float_onnx: file("float.onnx"),
-        };
+        let (postcard, onnx, float_onnx) = (file("postcard"), file("onnx"), file("float.onnx"));
+        let files = ModelFiles { name, postcard, onnx, float_onnx };
         for path in [&files.onnx, &files.float_onnx] {
             ensure!(path.is_file(), "{} is missing; `trainer export` writes all three files", path.display());
         }
@@ -118,7 +103,7 @@ pub fn verify(directory: &Path, test: &Dataset, show_progress: bool) -> Result<R
 }
 
 fn open<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = files::read(path, MAX_MODEL_BYTES)?;
     parse(&bytes).with_context(|| path.display().to_string())
 }
 

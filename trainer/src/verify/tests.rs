@@ -1,5 +1,7 @@
 //! Equal models are found equal; one changed weight is found.
 
+use std::fs;
+
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
