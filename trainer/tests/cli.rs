@@ -6,54 +6,13 @@
 mod common;
 
 use std::fs;
+use std::process::{Command, Stdio};
 
-use std::process::{Command, Output, Stdio};
-
-use common::{nearest_mean_model, test_digits};
+use common::{failure, path, stderr, stdout, success, test_digits, trainer, workplace};
 use image::{DynamicImage, GrayImage, ImageFormat, imageops};
 use serde_json::Value;
 use tempfile::TempDir;
 use tenfold_runtime::{Model, format};
-
-fn trainer(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).env_remove("NO_COLOR").output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Runs and expects exit code 1 and exactly one `error:` line, which it returns.
-fn failure(arguments: &[&str]) -> String {
-    let output = trainer(arguments);
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(lines.len(), 1, "{arguments:?}: {text}");
-    assert!(!text.contains("panicked"), "{text}");
-    lines[0].to_owned()
-}
-
-fn success(arguments: &[&str]) -> String {
-    let output = trainer(arguments);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
-    stdout(&output)
-}
-
-/// A directory with `means.postcard`.
-fn workplace() -> TempDir {
-    let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("means.postcard"), nearest_mean_model()).unwrap();
-    directory
-}
-
-fn path(directory: &TempDir, name: &str) -> String {
-    directory.path().join(name).to_str().unwrap().to_owned()
-}
 
 /// A test digit as a drawing of 168x168, dark on light.
 fn drawing(pixels: &[u8]) -> GrayImage {
@@ -201,6 +160,97 @@ fn evaluate_prints_figures() {
     let names: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn logits_go_where_they_are_sent() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let evaluate = |logits: &str| ["evaluate", &model, "--limit", "3", "--logits", logits].map(str::to_owned);
+    let run = |logits: &str| success(&evaluate(logits).each_ref().map(String::as_str));
+    let file = path(&directory, "logits.csv");
+    run(&file);
+    let table = fs::read_to_string(&file).unwrap();
+    assert_eq!(table.lines().count(), 4);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+
+    // Behind a link, into a pipe, and among the other output.
+    let link = path(&directory, "link");
+    std::os::unix::fs::symlink("target.csv", &link).unwrap();
+    run(&link);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(path(&directory, "target.csv")).unwrap(), table);
+    let pipe = path(&directory, "pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    run(&pipe);
+    assert_eq!(reader.join().unwrap(), table);
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    assert!(run("/dev/stdout").starts_with(&table));
+    // Into a file, the shell's way.
+    let both = path(&directory, "both.txt");
+    let child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(evaluate("/dev/stdout"))
+        .stdout(fs::File::create(&both).unwrap())
+        .status();
+    assert!(child.unwrap().success());
+    let both = fs::read_to_string(both).unwrap();
+    assert!(both.starts_with(&table) && both.contains("accuracy"), "{both}");
+
+    let line = failure(&["evaluate", &model, "--logits", &path(&directory, "")]);
+    assert!(line.contains("it is a directory"), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let picture = path(&directory, "picture.png");
+    drawing(&test_digits()[0].1).save(&picture).unwrap();
+    let nano = tenfold_trainer::data::repository_path("models/nano").unwrap();
+    let nano = nano.to_str().unwrap();
+    for arguments in [
+        &["train", "--show"][..],
+        &["evaluate", &model, "--limit", "9"],
+        &["evaluate", &model, "--limit", "9", "--json"],
+        &["predict", "--model", &model, &picture],
+        &["predict", "--model", &model, "--json", &picture],
+        &["verify", nano, "--limit", "9"],
+        &["verify", nano, "--limit", "9", "--json"],
+        &["export", &model, "--for", "cortex-m4"],
+        &["completions", "bash"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .args(arguments)
+            .stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("error: cannot write to standard output"), "{arguments:?}: {text}");
+        assert!(!text.contains("panicked"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_directory_holds_one_model_in_every_order() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    success(&["export", &model, "--for", "cortex-m4", "--for", "cortex-m33"]);
+    fs::write(path(&directory, "means.golden.postcard"), "").unwrap();
+    let whole = path(&directory, "");
+    assert!(success(&["evaluate", &whole, "--limit", "9"]).contains("means"));
+    let picture = path(&directory, "picture.png");
+    drawing(&test_digits()[0].1).save(&picture).unwrap();
+    assert!(success(&["predict", "--model", &whole, &picture]).contains("digit"));
+    assert!(failure(&["verify", &whole]).contains("means.onnx is missing"));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! `trainer evaluate`: how good a model file is on a data set.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::model;
+use super::{model, print};
 use crate::data::{self, Dataset, Part};
 use crate::engine::Engine;
+use crate::files::Output;
 use crate::report::{Confusion, Look, percent, progress, thousands};
 
 /// Options of `trainer evaluate`.
@@ -59,7 +60,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     // Before the work: a mistyped path should not cost it.
-    let table = args.logits.as_deref().map(LogitTable::create).transpose()?;
+    let table = args.logits.as_deref().map(Output::create).transpose()?;
 
     let bar = progress(dataset.len() as u64, "images");
     bar.set_prefix("evaluate");
@@ -67,20 +68,17 @@ pub(super) fn run(args: Args) -> Result<()> {
     bar.finish_and_clear();
 
     if let Some(table) = table {
-        table.write(&engine, &dataset, &logits)?;
+        write_table(table, &engine, &dataset, &logits)?;
     }
     let result = Evaluation::new(&dataset, &logits, engine.logit_scale());
-    let mut out = anstream::stdout().lock();
     if args.json {
-        writeln!(out, "{}", result.json(&engine, &dataset, args.set))?;
-    } else {
-        write!(out, "{}", result.render(&engine, &dataset, args.set))?;
-        if let Some(path) = &args.logits {
-            writeln!(out, "\nlogits    {}", path.display())?;
-        }
+        return print(&format!("{}\n", result.json(&engine, &dataset, args.set)));
     }
-    out.flush()?;
-    Ok(())
+    let mut text = result.render(&engine, &dataset, args.set);
+    if let Some(path) = &args.logits {
+        text.push_str(&format!("\nlogits    {}\n", path.display()));
+    }
+    print(&text)
 }
 
 /// Figures over all images.
@@ -141,35 +139,13 @@ impl Evaluation {
     }
 }
 
-/// A CSV file that appears under its name only when it is whole.
-struct LogitTable {
-    path: PathBuf,
-    file: tempfile::NamedTempFile,
-}
-
-impl LogitTable {
-    fn create(path: &Path) -> Result<LogitTable> {
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let file = tempfile::NamedTempFile::new_in(directory).with_context(|| {
-            format!("{}: cannot write; name a file in an existing directory", path.display())
-        })?;
-        Ok(LogitTable { path: path.to_owned(), file })
-    }
-
-    fn write(self, engine: &Engine, dataset: &Dataset, logits: &[Vec<f64>]) -> Result<()> {
-        let LogitTable { path, mut file } = self;
-        let failed = || format!("{}: cannot write the logits", path.display());
-        write_rows(file.as_file_mut(), engine.is_integer(), dataset, logits).with_context(failed)?;
-        file.persist(&path).map_err(|error| error.error).with_context(failed)?;
-        Ok(())
-    }
+fn write_table(mut table: Output, engine: &Engine, dataset: &Dataset, logits: &[Vec<f64>]) -> Result<()> {
+    write_rows(&mut table, engine.is_integer(), dataset, logits).context("cannot write the logits")?;
+    table.finish()
 }
 
 fn write_rows(
-    file: &mut std::fs::File,
+    file: &mut impl Write,
     integer: bool,
     dataset: &Dataset,
     logits: &[Vec<f64>],
@@ -212,18 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn logit_table_is_whole_or_absent() {
-        let directory = tempfile::TempDir::new().unwrap();
-        let mut file = tempfile::tempfile().unwrap();
-        write_rows(&mut file, true, &two_images(), &[vec![-7.0, 8.0], vec![5.0, 5.0]]).unwrap();
-        let mut text = String::new();
-        std::io::Seek::rewind(&mut file).unwrap();
-        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
-        assert_eq!(text, "index,label,prediction,l0,l1\n0,1,1,-7,8\n1,0,0,5,5\n");
-
-        let path = directory.path().join("logits.csv");
-        drop(LogitTable::create(&path).unwrap());
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-        assert!(LogitTable::create(&directory.path().join("absent").join("logits.csv")).is_err());
+    fn logit_table_has_a_row_an_image() {
+        let mut table = Vec::new();
+        write_rows(&mut table, true, &two_images(), &[vec![-7.0, 8.0], vec![5.0, 5.0]]).unwrap();
+        assert_eq!(table, b"index,label,prediction,l0,l1\n0,1,1,-7,8\n1,0,0,5,5\n");
     }
 }

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Learns handwritten digits, and puts them on a board.
@@ -107,10 +107,21 @@ fn run(command: Command) -> Result<()> {
             // `generate` panics when it cannot write; into memory it always can.
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "trainer", &mut script);
-            std::io::stdout().write_all(&script)?;
-            Ok(())
+            print(&String::from_utf8(script)?)
         }
     }
+}
+
+/// Writes a result to standard output, colours as the user wants them. Other than `print!`, which panics,
+/// it fails where nothing can be written, as onto a full disk.
+fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Tells the user something on standard error; that nobody may be able to read it is no failure.
+fn note(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// The value of `--color`, found before clap parses: its help and errors are coloured as well.
@@ -146,7 +157,7 @@ fn report_error(error: &anyhow::Error) {
     // Some libraries' messages have several lines.
     let text = format!("{error:#}");
     let line: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    anstream::eprintln!("{style}error:{style:#} {}", line.join(" "));
+    note(&format!("{style}error:{style:#} {}", line.join(" ")));
 }
 
 #[cfg(test)]

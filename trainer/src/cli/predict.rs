@@ -5,7 +5,7 @@
 //! ```
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -14,7 +14,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use serde_json::json;
 use tenfold_runtime::ink;
 
-use super::{Reported, model, report_error};
+use super::{Reported, model, print, report_error};
 use crate::engine::Engine;
 use crate::report::{Look, bar, picture};
 
@@ -70,14 +70,12 @@ pub(super) fn run(args: Args) -> Result<()> {
     for (index, image) in args.images.iter().enumerate() {
         match Outcome::new(&engine, image) {
             Ok(outcome) => {
-                let mut out = anstream::stdout().lock();
-                if args.json {
-                    writeln!(out, "{}", outcome.json(image))?;
+                let gap = if index > 0 { "\n" } else { "" };
+                print(&if args.json {
+                    format!("{}\n", outcome.json(image))
                 } else {
-                    let gap = if index > 0 { "\n" } else { "" };
-                    write!(out, "{gap}{}", outcome.render(look, image))?;
-                }
-                out.flush()?;
+                    format!("{gap}{}", outcome.render(look, image))
+                })?;
             }
             Err(error) => {
                 report_error(&error);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::print;
 use crate::data::{self, Part};
 use crate::engine::Engine;
 use crate::report::Look;
@@ -53,10 +54,10 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
         test.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     let report = verify(&args.directory, &test, true)?;
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+    print(&if args.json {
+        serde_json::to_string(&report)? + "\n"
     } else {
-        print!("{}", report.render(Look::of_stdout()));
-    }
+        report.render(Look::of_stdout())
+    })?;
     report.check(args.tolerance_points)
 }

@@ -1,5 +1,6 @@
 //! One phase of training: float, or with the board's integers.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -205,7 +206,8 @@ impl Progress {
             epoch.seconds,
             images as f64 / epoch.seconds.max(1e-9)
         );
-        self.bar.suspend(|| eprintln!("{line}"));
+        // That nobody may be able to read it is no reason to end the run.
+        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
     }
 
     pub(super) fn finish(&self) {

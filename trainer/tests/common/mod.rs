@@ -1,6 +1,10 @@
 //! What the tests of the trainer share. Each of them uses a part of it.
 #![allow(dead_code, reason = "every test binary compiles this file, and uses only some of it")]
 
+use std::fs;
+use std::process::{Command, Output as ProcessOutput};
+
+use tempfile::TempDir;
 use tenfold_runtime::format::encode;
 use tenfold_runtime::format::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use tenfold_trainer::data::{self, Dataset, Part};
@@ -48,4 +52,49 @@ pub fn nearest_mean_model() -> Vec<u8> {
         layers: vec![LayerSpec::Dense { parameters }],
     })
     .unwrap()
+}
+
+/// Runs the program.
+pub fn trainer(arguments: &[&str]) -> ProcessOutput {
+    Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).env_remove("NO_COLOR").output().unwrap()
+}
+
+/// What it printed.
+pub fn stdout(output: &ProcessOutput) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What it printed on standard error.
+pub fn stderr(output: &ProcessOutput) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs and expects exit code 1 and exactly one `error:` line, which it returns.
+pub fn failure(arguments: &[&str]) -> String {
+    let output = trainer(arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), 1, "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    lines[0].to_owned()
+}
+
+/// Runs and expects exit code 0; returns what was printed.
+pub fn success(arguments: &[&str]) -> String {
+    let output = trainer(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// A directory with `means.postcard`.
+pub fn workplace() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("means.postcard"), nearest_mean_model()).unwrap();
+    directory
+}
+
+/// A path in a directory.
+pub fn path(directory: &TempDir, name: &str) -> String {
+    directory.path().join(name).to_str().unwrap().to_owned()
 }
