@@ -7,12 +7,18 @@
 mod difference;
 
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use difference::Difference;
+
+use crate::files;
+
+/// Largest file that is read as a configuration.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A whole configuration. Every section but the network has defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -363,6 +369,18 @@ impl Config {
             toml::from_str(text).with_context(|| format!("{origin}: this is not a valid configuration"))?;
         config.check().with_context(|| origin.to_owned())?;
         Ok(config)
+    }
+
+    /// Reads the configuration in a file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or is no valid configuration.
+    pub fn read(file: &Path) -> Result<Self> {
+        let origin = file.display().to_string();
+        let text = String::from_utf8(files::read(file, MAX_BYTES)?)
+            .with_context(|| format!("{origin}: expected a configuration, found no text"))?;
+        Self::parse(&text, &origin)
     }
 
     /// The configuration as TOML that [`Config::parse`] reads back.

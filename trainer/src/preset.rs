@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::config::Config;
 
@@ -42,6 +42,10 @@ pub fn find(name: &str) -> Option<&'static Preset> {
 }
 
 /// The configuration that `train NAME-OR-FILE` means: a preset's name, else a file.
+///
+/// # Errors
+///
+/// Where it is neither, or not a valid configuration.
 pub fn resolve(name_or_path: &str) -> Result<Config> {
     if let Some(preset) = find(name_or_path) {
         return Config::parse(preset.toml, &format!("preset {}", preset.name));
@@ -54,9 +58,7 @@ pub fn resolve(name_or_path: &str) -> Result<Config> {
              `trainer train --show nano > my.toml` writes a file to start from"
         );
     }
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{name_or_path}: cannot read the configuration"))?;
-    Config::parse(&text, name_or_path)
+    Config::read(path)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use clap::builder::PossibleValuesParser;
 use tenfold_runtime::format::{self, Core};
 use tenfold_runtime::scratch_bytes;
 
+use super::print;
 use crate::data::{self, Part};
 use crate::export::{ExportOptions, Release, release, write_whole};
 use crate::report::{Look, thousands};
-use crate::train::load_run;
+use crate::train::{is_own_directory, load_run};
 use crate::verify::DEFAULT_TOLERANCE_POINTS;
 
 /// Options of `trainer export`.
@@ -55,29 +56,31 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
         return export_file(args);
     }
     let (float, quantized, provenance) = load_run(&args.run)?;
+    let out = args.out.as_ref().unwrap_or(&args.run);
+    let own_directory = is_own_directory(&args.run, out)?;
     let classes = quantized.layers.last().map_or(0, |layer| layer.output.channels);
     let data = args.data.clone().map_or_else(data::default_directory, Ok)?;
     let test = data::load_classes(&data, Part::Test, classes)?;
 
     let model = Release { float: &float, quantized: &quantized, provenance: &provenance };
-    let options = ExportOptions { allow_inexact: args.allow_inexact };
-    let out = args.out.as_ref().unwrap_or(&args.run);
+    let options = ExportOptions { allow_inexact: args.allow_inexact, own_directory };
     let released = release(out, &model, &options, &test, true)?;
-    print!("{}", released.report.render(Look::of_stdout()));
+    let mut text = released.report.render(Look::of_stdout());
     let exactness = &released.exported.exactness;
     if let Some(first) = exactness.inexact.first() {
-        println!(
-            "inexact: {} output channels may leave 2^24, the first is channel {} of `{}` with {}",
+        text.push_str(&format!(
+            "inexact: {} output channels may leave 2^24, the first is channel {} of `{}` with {}\n",
             exactness.inexact.len(),
             first.channel,
             first.layer,
             thousands(first.bound)
-        );
+        ));
     }
     let exported = &released.exported;
     for path in [&exported.postcard, &exported.onnx, &exported.float_onnx, &released.golden, &released.card] {
-        println!("{}", path.display());
+        text.push_str(&format!("{}\n", path.display()));
     }
+    print(&text)?;
     for core in &args.cores {
         export_for(core, &exported.postcard, out)?;
     }
@@ -106,11 +109,10 @@ fn export_for(name: &str, model: &Path, out: &Path) -> Result<()> {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let path = out.join(format!("{stem}.{name}.postcard"));
     write_whole(&path, &ordered)?;
-    println!(
-        "{} ({} bytes, {} of scratch)",
+    print(&format!(
+        "{} ({} bytes, {} of scratch)\n",
         path.display(),
         thousands(ordered.len() as u64),
         thousands(scratch_bytes(&ordered) as u64)
-    );
-    Ok(())
+    ))
 }

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use crate::config::Config;
 use crate::data::{self, Part};
 use crate::engine::runtime::RuntimeModel;
-use crate::export::{ExportOptions, Release, Released, release};
+use crate::export::{ExportOptions, Release, Released, golden, release};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
 use crate::report::{Align, Look, percent, table, thousands};
-use crate::train::{Backend, Outcome, RunDirectory, Training};
+use crate::train::{Backend, Destination, Outcome, RunDirectory, Training};
 
 /// Options of `trainer train`.
 #[derive(Debug, clap::Args)]
@@ -127,15 +127,14 @@ images; the test set is used once, for the final table."
 pub(super) fn run(args: Args) -> Result<()> {
     let (resumed, config) = match &args.resume {
         Some(path) => {
-            let (directory, config) = RunDirectory::open(path)?;
+            let (directory, config) = RunDirectory::resume(path)?;
             (Some(directory), config)
         }
         None => (None, configuration(&args)?),
     };
     let plan = plan(&config).with_context(|| args.origin())?;
     if args.show {
-        print!("{}", config.to_toml()?);
-        return Ok(());
+        return super::print(&config.to_toml()?);
     }
     let device = args.backend.device()?;
     let source = args.data.clone().map_or_else(data::default_directory, Ok)?;
@@ -143,31 +142,34 @@ pub(super) fn run(args: Args) -> Result<()> {
     // The test set is opened now because a missing file should not cost a training run.
     let (train, validation, test) = (load(Part::Train)?, load(Part::Validation)?, load(Part::Test)?);
     test.expect_size(plan.input.height, plan.input.width)?;
+    golden::check(&test)?;
 
-    let directory = match (resumed, &args.out) {
-        (Some(directory), _) => directory,
-        (None, Some(path)) => RunDirectory::create(path, &config.name, args.overwrite)?,
-        (None, None) => RunDirectory::next(&config.name)?,
+    let (name, source) = (config.name.clone(), train.source.clone());
+    let images = config.training.images.unwrap_or(train.len()).min(train.len());
+    let destination = match &args.out {
+        Some(path) => Destination::chosen(path, &name, args.overwrite)?,
+        None => Destination::next(&name),
     };
+    let training = Training::new(config, train, validation, &device, args.backend)?;
+    // All is checked: only now may an old run make room.
+    let directory = resumed.map_or_else(|| destination.take(), Ok)?;
     let path = directory.path().to_owned();
-    eprintln!(
-        "{}: {} layers, {} parameters; {} images of {}; in {}",
-        config.name,
+    super::note(&format!(
+        "{name}: {} layers, {} parameters; {} images of {source}; in {}",
         plan.steps.len(),
         thousands(plan.parameters() as u64),
-        thousands(config.training.images.unwrap_or(train.len()).min(train.len()) as u64),
-        train.source,
+        thousands(images as u64),
         path.display()
-    );
-    let training = Training::new(config, directory, train, validation, &device, args.backend)?;
-    let outcome = training.run()?;
+    ));
+    let outcome = training.run(&directory)?;
 
     let Outcome { float, quantized, provenance, history } = &outcome;
     // Of all epochs, those before an interruption included.
     let seconds = history.iter().map(|epoch| epoch.seconds).sum();
     let model = Release { float, quantized, provenance };
-    let released = release(&path, &model, &ExportOptions::default(), &test, true)?;
-    print!("{}", summary(&plan, &released, seconds)?);
+    let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
+    let released = release(&path, &model, &options, &test, true)?;
+    super::print(&summary(&plan, &released, seconds)?)?;
     // Any loss of accuracy is in the table; here only a difference in bits is a failure.
     released.report.check(100.0)
 }

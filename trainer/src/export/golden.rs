@@ -1,12 +1,12 @@
-//! Golden vectors: ten digits of the test set with the logits that the runtime computes for them.
+//! Golden vectors: a digit of each class of the test set with the logits that the runtime computes for it.
 //!
 //! Firmware and tests embed `<name>.golden.postcard` and require the same logits. The file is one
-//! postcard value, `Vec<GoldenEntry>`: the first image of each class in the test set, in the order of the
-//! classes. On the wire:
+//! postcard value, `Vec<GoldenEntry>`: the first image of each class that the test set has, in the order of
+//! the classes. On the wire:
 //!
 //! | field | postcard type | bytes |
 //! |---|---|---|
-//! | number of entries | varint | the number of classes, 10 for digits |
+//! | number of entries | varint | the number of classes in the test set, 10 for digits |
 //! | then, for each entry: `label` | `u8` | 1 |
 //! | `pixels` | byte string (a varint length and the bytes) | rows x columns, row by row, 0 is black |
 //! | `logits` | sequence (a varint length, then zigzag varints) of `i32` | one a class |
@@ -39,21 +39,35 @@ pub struct GoldenEntry {
 }
 
 /// The bytes of `<name>.golden.postcard` for a `.postcard` model.
+///
+/// # Errors
+///
+/// Where [`entries`] fails.
 pub fn encode(model: &Path, test: &Dataset) -> Result<Vec<u8>> {
     postcard::to_stdvec(&entries(model, test)?).context("the golden vectors")
 }
 
-/// The first test image of each class, through the runtime.
+/// Whether golden vectors can be made of a test set; to be asked before the work of training.
+///
+/// # Errors
+///
+/// Where the set has no image.
+pub fn check(test: &Dataset) -> Result<()> {
+    ensure!(!chosen(test).is_empty(), "{}: the test set has no image to make golden vectors of", test.source);
+    Ok(())
+}
+
+/// The first test image of each class that has one, through the runtime.
+///
+/// # Errors
+///
+/// Where the model cannot be read, or takes other images.
 pub fn entries(model: &Path, test: &Dataset) -> Result<Vec<GoldenEntry>> {
+    check(test)?;
     let engine = Engine::open(model)?;
     test.expect_size(engine.input().height, engine.input().width)?;
     ensure!(engine.input().channels == 1, "golden vectors are of grey images, but the model takes colours");
-    let chosen: Vec<usize> = (0..test.classes)
-        .map(|class| {
-            let found = test.labels.iter().position(|label| usize::from(*label) == class);
-            found.with_context(|| format!("{}: the test set has no image of class {class}", test.source))
-        })
-        .collect::<Result<_>>()?;
+    let chosen = chosen(test);
     let images: Vec<u8> = chosen.iter().flat_map(|index| test.image(*index)).copied().collect();
     let logits = engine.run(&images, &|_| {})?;
     let entries = chosen.into_iter().zip(logits).map(|(index, logits)| GoldenEntry {
@@ -63,4 +77,10 @@ pub fn entries(model: &Path, test: &Dataset) -> Result<Vec<GoldenEntry>> {
         logits: logits.into_iter().map(|logit| logit as i32).collect(),
     });
     Ok(entries.collect())
+}
+
+/// The index of the first image of each class that has one, in the order of the classes.
+fn chosen(test: &Dataset) -> Vec<usize> {
+    let first = |class| test.labels.iter().position(|label| usize::from(*label) == class);
+    (0..test.classes).filter_map(first).collect()
 }

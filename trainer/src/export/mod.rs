@@ -22,10 +22,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use tenfold_runtime::format::{Core, reorder};
 
 pub use self::check::{Exactness, InexactChannel};
 use crate::data::Dataset;
+use crate::engine::MAX_MODEL_BYTES;
 pub use crate::files::write_whole;
+use crate::files::{read, refuse_other_models};
 use crate::model::{FloatNetwork, QuantizedNetwork};
 use crate::verify::{Report, verify};
 
@@ -48,6 +51,8 @@ pub struct ExportOptions {
     /// Export even if an accumulator may leave the range in which `f32` is exact. The runtime and an
     /// ONNX engine may then differ.
     pub allow_inexact: bool,
+    /// The directory is that of the run itself, whose `config.toml` is left as it is.
+    pub own_directory: bool,
 }
 
 /// What [`write_all`] wrote.
@@ -64,6 +69,10 @@ pub struct Exported {
 }
 
 /// Writes the three files of a model into `directory`, which is created where it is missing.
+///
+/// # Errors
+///
+/// Where a network breaks a rule of [`check`], the two are not one model, or a file cannot be written.
 pub fn write_all(
     directory: &Path,
     float: &FloatNetwork,
@@ -126,7 +135,13 @@ pub struct Released {
 }
 
 /// Writes everything that belongs to a model into `directory`: the three files, verified with all
-/// images of `test`, then golden vectors, `CARD.md`, and `config.toml` where it is not there yet.
+/// images of `test`, then golden vectors, `CARD.md`, and `config.toml`. Files of the model in the order of a
+/// core that are there are written anew: they would be left over from another network.
+///
+/// # Errors
+///
+/// Where another model is in the directory, the network breaks a rule of [`check`], or a file cannot be
+/// written. A difference between the files is in the [`Report`].
 pub fn release(
     directory: &Path,
     model: &Release<'_>,
@@ -135,18 +150,33 @@ pub fn release(
     show_progress: bool,
 ) -> Result<Released> {
     let Release { float, quantized, provenance } = *model;
+    refuse_other_models(directory, &quantized.name, &[])?;
+    golden::check(test)?;
     let exported = write_all(directory, float, quantized, provenance, options)?;
+    refresh_orders(&exported.postcard)?;
     let report = verify(directory, test, show_progress)?;
     let golden = directory.join(format!("{}.golden.postcard", quantized.name));
     write_whole(&golden, &golden::encode(&exported.postcard, test)?)?;
-    let configuration = directory.join("config.toml");
-    if !configuration.exists() {
-        write_whole(&configuration, provenance.config_toml.as_bytes())?;
+    if !options.own_directory {
+        write_whole(&directory.join("config.toml"), provenance.config_toml.as_bytes())?;
     }
     let card = directory.join("CARD.md");
     let text = card::Card { network: quantized, exported: &exported, report: &report, provenance };
     write_whole(&card, text.render()?.as_bytes())?;
     Ok(Released { exported, golden, card, report })
+}
+
+/// Writes the files in a core's order that are there already beside a model file.
+fn refresh_orders(model: &Path) -> Result<()> {
+    for (name, core) in Core::ALL {
+        let path = model.with_extension(format!("{name}.postcard"));
+        if path.exists() {
+            let ordered = reorder(&read(model, MAX_MODEL_BYTES)?, core.order())
+                .with_context(|| format!("{} is not a model file", model.display()))?;
+            write_whole(&path, &ordered)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

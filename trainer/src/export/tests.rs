@@ -122,9 +122,42 @@ fn release_writes_everything_that_belongs_to_a_model() {
     expected.sort();
     assert_eq!(files, expected);
 
-    test.labels.fill(0);
-    let error = release(directory.path(), &model, &options, &test, false).unwrap_err();
-    assert!(error.to_string().contains("no image of class 1"), "{error:#}");
+    // A file in a core's order would be left over from the old network.
+    let ordered = directory.path().join(format!("{name}.cortex-m4.postcard"));
+    fs::write(&ordered, "old").unwrap();
+    // A configuration of something else, too.
+    fs::write(directory.path().join("config.toml"), "old").unwrap();
+    // Classes without an image have no golden vector.
+    test.labels = (0..20).map(|index| [7, 3][index % 2]).collect();
+    let released = release(directory.path(), &model, &options, &test, false).unwrap();
+    let golden: Vec<golden::GoldenEntry> =
+        ::postcard::from_bytes(&fs::read(&released.golden).unwrap()).unwrap();
+    assert_eq!(golden.iter().map(|entry| entry.label).collect::<Vec<_>>(), [3, 7]);
+    assert_eq!((&golden[0].pixels[..], &golden[1].pixels[..]), (test.image(1), test.image(0)));
+    let core = Core::named("cortex-m4").unwrap();
+    let expected = reorder(&fs::read(&released.exported.postcard).unwrap(), core.order()).unwrap();
+    assert_eq!(fs::read(&ordered).unwrap(), expected);
+    let config = || fs::read_to_string(directory.path().join("config.toml")).unwrap();
+    assert_eq!(config(), provenance.config_toml);
+
+    // The configuration of a run is not replaced by its own export.
+    fs::write(directory.path().join("config.toml"), "edited").unwrap();
+    let own = ExportOptions { own_directory: true, ..options.clone() };
+    release(directory.path(), &model, &own, &test, false).unwrap();
+    assert_eq!(config(), "edited");
+
+    let empty = Dataset { images: Vec::new(), labels: Vec::new(), ..test.clone() };
+    let new = directory.path().join("new");
+    let error = release(&new, &model, &options, &empty, false).unwrap_err();
+    assert!(error.to_string().contains("no image"), "{error:#}");
+    assert!(!new.exists());
+
+    // Another model is found before anything is written.
+    fs::create_dir(&new).unwrap();
+    fs::write(new.join("other.postcard"), "").unwrap();
+    let error = release(&new, &model, &options, &test, false).unwrap_err();
+    assert!(error.to_string().contains("other.postcard: another model"), "{error:#}");
+    assert_eq!(fs::read_dir(&new).unwrap().count(), 1);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::export::{Provenance, write_whole};
+use crate::export::Provenance;
+use crate::files::{model_files, models_in, refuse_other_models, write_whole};
 use crate::model::{FloatNetwork, QuantizedNetwork};
 
 use super::checkpoint::{self, Checkpoint};
@@ -22,64 +23,129 @@ pub struct RunDirectory {
     path: PathBuf,
 }
 
-impl RunDirectory {
+/// The directory of a run that has not begun: checked, but not touched before [`Destination::take`].
+#[derive(Clone, Debug)]
+pub struct Destination {
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// `runs/<name>-<n>`.
+    Next(String),
+    /// A directory of the user's choice, and the files that make room.
+    Chosen(PathBuf, Vec<PathBuf>),
+}
+
+impl Destination {
     /// `runs/<name>-<n>` with the first `n` that is free.
-    pub fn next(name: &str) -> Result<Self> {
-        fs::create_dir_all("runs").context("cannot create the directory runs")?;
-        for number in 1.. {
-            let path = Path::new("runs").join(format!("{name}-{number}"));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot create {}", path.display()));
-                }
-            }
-        }
-        bail!("runs: no number is free")
+    pub fn next(name: &str) -> Self {
+        Self { place: Place::Next(name.to_owned()) }
     }
 
-    /// A directory of the user's choice for a model called `name`. One that holds a run or another
-    /// model is refused; `overwrite` removes the run, its model included.
-    pub fn create(path: &Path, name: &str, overwrite: bool) -> Result<Self> {
+    /// A directory of the user's choice for a model called `name`; with `overwrite`, the run or the model
+    /// of that name in it makes room.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory holds a run or a model and `overwrite` is not set, or another model.
+    pub fn chosen(path: &Path, name: &str, overwrite: bool) -> Result<Self> {
         let shown = path.display();
-        fs::create_dir_all(path).with_context(|| format!("cannot create the directory {shown}"))?;
-        let old: Vec<PathBuf> = [CONFIG, CHECKPOINT, TRAINED]
-            .iter()
-            .map(|file| path.join(file))
-            .filter(|file| file.exists())
-            .collect();
-        if let Some(file) = old.first() {
-            ensure!(
-                overwrite,
-                "{}: a run is there already; continue it with --resume {shown}, replace it with --overwrite, or \
-                 choose another --out",
+        ensure!(!path.exists() || path.is_dir(), "{shown}: expected a directory, found a file");
+        let mut old = [CONFIG, CHECKPOINT, TRAINED].map(|file| path.join(file)).to_vec();
+        if let Ok((_, config)) = RunDirectory::open(path) {
+            old.extend(model_files(path, &config.name));
+        }
+        // The card, and all of them where the name is the same, is twice among these.
+        let own = model_files(path, name).into_iter().filter(|file| !old.contains(file)).collect::<Vec<_>>();
+        old.extend(own);
+        old.retain(|file| file.exists());
+        if let (Some(file), false) = (old.first(), overwrite) {
+            if holds_run(path)? {
+                bail!(
+                    "{}: a run is there already; continue it with --resume {shown}, replace it with --overwrite, or \
+                     choose another --out",
+                    file.display()
+                );
+            }
+            bail!(
+                "{}: a model is there already; choose another --out, or replace it with --overwrite",
                 file.display()
             );
         }
-        let model = Self::open(path).map(|(_, config)| model_files(path, &config.name)).unwrap_or_default();
-        for file in model.iter().filter(|file| file.exists()).chain(&old) {
-            fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+        refuse_other_models(path, name, &old)?;
+        Ok(Self { place: Place::Chosen(path.to_owned(), old) })
+    }
+
+    /// Removes what makes room, and makes the directory.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made, or a file not be removed.
+    pub fn take(self) -> Result<RunDirectory> {
+        match self.place {
+            Place::Next(name) => next(&name),
+            Place::Chosen(path, old) => {
+                fs::create_dir_all(&path)
+                    .with_context(|| format!("cannot create the directory {}", path.display()))?;
+                for file in &old {
+                    fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+                }
+                Ok(RunDirectory { path })
+            }
         }
-        // Two models in one directory would be found out only when the new one is verified.
-        let entries = fs::read_dir(path).with_context(|| format!("cannot read the directory {shown}"))?;
-        let own = model_files(path, name);
-        for entry in entries {
-            let file = entry.with_context(|| format!("cannot read the directory {shown}"))?.path();
-            let foreign =
-                file.extension().is_some_and(|extension| extension == "postcard") && !own.contains(&file);
-            ensure!(!foreign, "{}: another model is there already; choose another --out", file.display());
+    }
+}
+
+fn next(name: &str) -> Result<RunDirectory> {
+    fs::create_dir_all("runs").context("cannot create the directory runs")?;
+    for number in 1.. {
+        let path = Path::new("runs").join(format!("{name}-{number}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(RunDirectory { path }),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot create {}", path.display()));
+            }
         }
-        Ok(Self { path: path.to_owned() })
+    }
+    bail!("runs: no number is free")
+}
+
+/// Whether a run in this directory can be continued: it has a checkpoint, or ended within its first epoch
+/// and so left nothing but its configuration.
+fn holds_run(directory: &Path) -> Result<bool> {
+    let has = |file: &str| directory.join(file).exists();
+    Ok(has(CHECKPOINT) || (has(CONFIG) && !has(TRAINED) && models_in(directory)?.is_empty()))
+}
+
+impl RunDirectory {
+    /// A run that is to be continued, and its configuration.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no run, or nothing of it to continue: to train on would replace its model.
+    pub fn resume(path: &Path) -> Result<(Self, Config)> {
+        let run = Self::open(path)?;
+        let shown = path.display();
+        ensure!(
+            holds_run(path)?,
+            "{shown} holds a model but no checkpoint to continue; start a new run with `trainer train \
+             {shown}/{CONFIG}`"
+        );
+        refuse_other_models(path, &run.1.name, &[])?;
+        Ok(run)
     }
 
     /// A run that was started earlier, and its configuration.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no valid configuration.
     pub fn open(path: &Path) -> Result<(Self, Config)> {
         let file = path.join(CONFIG);
-        let text = fs::read_to_string(&file).with_context(|| {
-            format!("{}: expected the directory of a run; cannot read {CONFIG}", path.display())
-        })?;
-        let config = Config::parse(&text, &file.display().to_string())?;
+        let config = Config::read(&file)
+            .with_context(|| format!("{}: expected the directory of a run", path.display()))?;
         Ok((Self { path: path.to_owned() }, config))
     }
 
@@ -89,6 +155,10 @@ impl RunDirectory {
     }
 
     /// Saves the configuration, before any work.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
     pub fn save_config(&self, config: &Config) -> Result<()> {
         write_whole(&self.path.join(CONFIG), config.to_toml()?.as_bytes())
     }
@@ -112,13 +182,6 @@ impl RunDirectory {
     }
 }
 
-/// The files of a model that a finished run has in its directory.
-fn model_files(directory: &Path, name: &str) -> Vec<PathBuf> {
-    let files = ["postcard", "golden.postcard", "onnx", "float.onnx"];
-    let files = files.iter().map(|extension| directory.join(format!("{name}.{extension}")));
-    files.chain([directory.join("CARD.md")]).collect()
-}
-
 /// The result of training, as it is saved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Trained {
@@ -131,11 +194,19 @@ pub(super) struct Trained {
 }
 
 /// The networks of a finished run, and where they come from.
+///
+/// # Errors
+///
+/// Where `directory` holds no finished run.
 pub fn load_run(directory: &Path) -> Result<(FloatNetwork, QuantizedNetwork, Provenance)> {
     let path = directory.join(TRAINED);
     if !path.exists() && directory.join(CONFIG).exists() {
-        let directory = directory.display();
-        bail!("{directory}: the run is not finished; continue it with `trainer train --resume {directory}`");
+        let shown = directory.display();
+        ensure!(
+            holds_run(directory)?,
+            "{shown} holds a model, but not the run that it comes from ({TRAINED})"
+        );
+        bail!("{shown}: the run is not finished; continue it with `trainer train --resume {shown}`");
     }
     let trained: Trained = checkpoint::load(&path, "network")
         .with_context(|| format!("{}: expected the directory of a run", directory.display()))?;
@@ -146,4 +217,22 @@ pub fn load_run(directory: &Path) -> Result<(FloatNetwork, QuantizedNetwork, Pro
         tenfold_version: trained.tenfold_version,
     };
     Ok((trained.float, trained.quantized, provenance))
+}
+
+/// Whether `out` is the directory of `run` itself.
+///
+/// # Errors
+///
+/// Where it is that of another run: an export into it would replace the configuration of that run.
+pub fn is_own_directory(run: &Path, out: &Path) -> Result<bool> {
+    if let (Ok(run), Ok(out)) = (run.canonicalize(), out.canonicalize())
+        && run == out
+    {
+        return Ok(true);
+    }
+    let other = [CHECKPOINT, TRAINED].iter().map(|file| out.join(file)).find(|file| file.exists());
+    if let Some(file) = other {
+        bail!("{}: another run is there; choose another --out", file.display());
+    }
+    Ok(false)
 }

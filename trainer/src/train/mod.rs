@@ -17,7 +17,7 @@ mod tests;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
-pub use directory::{RunDirectory, load_run};
+pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 
 use std::sync::Arc;
 
@@ -40,7 +40,6 @@ use phase::{Phase, Progress};
 pub struct Training {
     config: Config,
     plan: Plan,
-    directory: RunDirectory,
     train: Arc<Dataset>,
     validation: Arc<Dataset>,
     workers: Workers,
@@ -60,10 +59,13 @@ pub struct Outcome {
 }
 
 impl Training {
-    /// Checks that network and data fit each other.
+    /// Checks that network and data fit each other; nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Where they do not.
     pub fn new(
         config: Config,
-        directory: RunDirectory,
         mut train: Dataset,
         mut validation: Dataset,
         device: &Device,
@@ -81,31 +83,32 @@ impl Training {
         }
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
         let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;
-        Ok(Self {
-            config,
-            plan,
-            directory,
-            train: Arc::new(train),
-            validation: Arc::new(validation),
-            workers,
-        })
+        Ok(Self { config, plan, train: Arc::new(train), validation: Arc::new(validation), workers })
     }
 
     /// Trains, from the last checkpoint of the directory if there is one, and saves the result there.
-    pub fn run(&self) -> Result<Outcome> {
-        self.run_observed(&mut |_| Ok(()))
+    ///
+    /// # Errors
+    ///
+    /// Where the checkpoint is of another run, training diverges, or a file cannot be written.
+    pub fn run(&self, directory: &RunDirectory) -> Result<Outcome> {
+        self.run_observed(directory, &mut |_| Ok(()))
     }
 
     /// The same; `after` sees each checkpoint after it has been saved, and may end the run.
-    fn run_observed(&self, after: &mut dyn FnMut(&Checkpoint) -> Result<()>) -> Result<Outcome> {
-        let mut checkpoint = self.start()?;
+    fn run_observed(
+        &self,
+        directory: &RunDirectory,
+        after: &mut dyn FnMut(&Checkpoint) -> Result<()>,
+    ) -> Result<Outcome> {
+        let mut checkpoint = self.start(directory)?;
         let progress = Progress::new(self, &checkpoint);
 
         let structure = Structure::float(&self.plan);
         let float = Phase::float(self);
         float.run(&structure, &progress, &mut checkpoint, &mut |checkpoint, state| {
             checkpoint.float = state;
-            self.directory.save_checkpoint(checkpoint)?;
+            directory.save_checkpoint(checkpoint)?;
             after(checkpoint)
         })?;
 
@@ -123,7 +126,7 @@ impl Training {
         let integer = Phase::integer(self);
         integer.run(&structure, &progress, &mut checkpoint, &mut |checkpoint, state| {
             checkpoint.integer = Some((schemes.clone(), state));
-            self.directory.save_checkpoint(checkpoint)?;
+            directory.save_checkpoint(checkpoint)?;
             after(checkpoint)
         })?;
         progress.finish();
@@ -144,34 +147,34 @@ impl Training {
             },
             history: checkpoint.history,
         };
-        self.save(&outcome)?;
+        save(directory, &outcome)?;
         Ok(outcome)
     }
 
     /// The last checkpoint, or fresh parameters.
-    fn start(&self) -> Result<Checkpoint> {
-        if let Some(checkpoint) = self.directory.checkpoint()? {
+    fn start(&self, directory: &RunDirectory) -> Result<Checkpoint> {
+        if let Some(checkpoint) = directory.checkpoint()? {
             ensure!(
                 checkpoint.dataset == self.train.source,
                 "{}: the run was started on {}, and cannot be continued on {}",
-                self.directory.path().display(),
+                directory.path().display(),
                 checkpoint.dataset,
                 self.train.source
             );
-            self.check_config(&checkpoint)?;
+            self.check_config(directory, &checkpoint)?;
             // Of one configuration; another version of the trainer may still build it differently.
             let structure = Structure::float(&self.plan);
             ensure!(
                 checkpoint.float.parameters.len() == structure.parameters
                     && checkpoint.float.statistics.len() == structure.statistics,
                 "{}: the checkpoint has {} parameters, but the network of this version has {}; start a new run",
-                self.directory.path().display(),
+                directory.path().display(),
                 checkpoint.float.parameters.len(),
                 structure.parameters
             );
             return Ok(checkpoint);
         }
-        self.directory.save_config(&self.config)?;
+        directory.save_config(&self.config)?;
         let (parameters, statistics) = Structure::float(&self.plan).initial(self.config.seed);
         Ok(Checkpoint {
             dataset: self.train.source.clone(),
@@ -184,8 +187,8 @@ impl Training {
 
     /// Half of a run with one recipe and half with another is neither, and its card would name
     /// only the second.
-    fn check_config(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let directory = self.directory.path().display();
+    fn check_config(&self, directory: &RunDirectory, checkpoint: &Checkpoint) -> Result<()> {
+        let directory = directory.path().display();
         let begun = Config::parse(&checkpoint.config_toml, &format!("{directory}: the checkpoint"))?;
         if let Some(difference) = begun.difference(&self.config)? {
             bail!(
@@ -203,18 +206,18 @@ impl Training {
         let wanted = self.config.quantization.calibration_images.min(self.train.len());
         (0..wanted).map(|i| self.train.image(i * self.train.len() / wanted)).collect()
     }
+}
 
-    fn save(&self, outcome: &Outcome) -> Result<()> {
-        let provenance = outcome.provenance.clone();
-        self.directory.save_trained(&Trained {
-            float: outcome.float.clone(),
-            quantized: outcome.quantized.clone(),
-            config_toml: provenance.config_toml,
-            seed: provenance.seed,
-            dataset: provenance.dataset,
-            tenfold_version: provenance.tenfold_version,
-        })
-    }
+fn save(directory: &RunDirectory, outcome: &Outcome) -> Result<()> {
+    let provenance = outcome.provenance.clone();
+    directory.save_trained(&Trained {
+        float: outcome.float.clone(),
+        quantized: outcome.quantized.clone(),
+        config_toml: provenance.config_toml,
+        seed: provenance.seed,
+        dataset: provenance.dataset,
+        tenfold_version: provenance.tenfold_version,
+    })
 }
 
 /// Refuses data that the network has no input or no output for.

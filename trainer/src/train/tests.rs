@@ -57,14 +57,19 @@ qat_epochs = 2
 qat_learning_rate = 0.001
 "#;
 
-fn training(directory: &Path, seed: u64) -> Training {
+fn training(seed: u64) -> Training {
     let mut config = Config::parse(CONFIG, "stripes").unwrap();
     config.seed = seed;
-    let directory = RunDirectory::create(directory, "stripes", false)
-        .or_else(|_| RunDirectory::open(directory).map(|(directory, _)| directory))
-        .unwrap();
     let device = Backend::Cpu.device().unwrap();
-    Training::new(config, directory, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+    Training::new(config, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+}
+
+/// A new run in `path`, or the one that is there.
+fn run_in(path: &Path) -> RunDirectory {
+    Destination::chosen(path, "stripes", false)
+        .and_then(Destination::take)
+        .or_else(|_| RunDirectory::resume(path).map(|(directory, _)| directory))
+        .unwrap()
 }
 
 /// Everything that a run leaves, in bytes.
@@ -78,7 +83,7 @@ fn fingerprint(outcome: &Outcome) -> (Vec<u8>, Vec<u32>) {
 fn learns_and_repeats_itself_bit_for_bit() {
     let [first, again, other] = [1, 1, 2].map(|seed| {
         let directory = tempfile::tempdir().unwrap();
-        training(directory.path(), seed).run().unwrap()
+        training(seed).run(&run_in(directory.path())).unwrap()
     });
     assert_eq!(fingerprint(&first), fingerprint(&again));
     assert_ne!(fingerprint(&first), fingerprint(&other));
@@ -93,11 +98,11 @@ fn learns_and_repeats_itself_bit_for_bit() {
 #[test]
 fn a_killed_run_continues_as_if_nothing_had_happened() {
     let directory = tempfile::tempdir().unwrap();
-    let unbroken = training(directory.path(), 1).run().unwrap();
+    let unbroken = training(1).run(&run_in(directory.path())).unwrap();
     for killed_after in 1..=5 {
         let directory = tempfile::tempdir().unwrap();
         let mut epochs = 0;
-        let killed = training(directory.path(), 1).run_observed(&mut |_| {
+        let killed = training(1).run_observed(&run_in(directory.path()), &mut |_| {
             epochs += 1;
             if epochs == killed_after {
                 bail!("killed");
@@ -107,7 +112,7 @@ fn a_killed_run_continues_as_if_nothing_had_happened() {
         assert!(killed.is_err());
         let message = load_run(directory.path()).unwrap_err().to_string();
         assert!(message.contains("--resume"), "{message}");
-        let continued = training(directory.path(), 1).run().unwrap();
+        let continued = training(1).run(&run_in(directory.path())).unwrap();
         assert_eq!(fingerprint(&continued), fingerprint(&unbroken), "killed after {killed_after}");
 
         let (float, quantized, provenance) = load_run(directory.path()).unwrap();
@@ -119,11 +124,9 @@ fn a_killed_run_continues_as_if_nothing_had_happened() {
 
 #[test]
 fn data_that_does_not_fit_is_refused_before_training() {
-    let directory = tempfile::tempdir().unwrap();
-    let run = || RunDirectory::create(directory.path(), "stripes", true).unwrap();
     let device = Backend::Cpu.device().unwrap();
     let refused = |config: Config, data: Dataset| {
-        let result = Training::new(config, run(), data.clone(), data, &device, Backend::Cpu);
+        let result = Training::new(config, data.clone(), data, &device, Backend::Cpu);
         result.err().map(|error| format!("{error:#}")).unwrap_or_default()
     };
     let config = Config::parse(CONFIG, "stripes").unwrap();
@@ -138,18 +141,20 @@ fn data_that_does_not_fit_is_refused_before_training() {
 #[test]
 fn a_run_is_not_continued_on_other_data() {
     let directory = tempfile::tempdir().unwrap();
-    let mut training = training(directory.path(), 1);
-    training.run().unwrap();
+    let mut training = training(1);
+    let run = run_in(directory.path());
+    training.run(&run).unwrap();
     training.train = Arc::new(Dataset { source: "others".to_owned(), ..stripes(120, 1) });
-    let message = training.run().unwrap_err().to_string();
+    let message = training.run(&run).unwrap_err().to_string();
     assert!(message.contains("stripes") && message.contains("others"), "{message}");
 }
 
 #[test]
 fn a_run_is_not_continued_with_another_configuration() {
     let directory = tempfile::tempdir().unwrap();
-    let mut training = training(directory.path(), 1);
-    let killed = training.run_observed(&mut |_| bail!("killed"));
+    let mut training = training(1);
+    let run = run_in(directory.path());
+    let killed = training.run_observed(&run, &mut |_| bail!("killed"));
     assert!(killed.is_err());
     let config = training.config.clone();
     type Change = fn(&mut Config);
@@ -162,25 +167,76 @@ fn a_run_is_not_continued_with_another_configuration() {
     for (change, expected) in changes {
         training.config = config.clone();
         change(&mut training.config);
-        let message = training.run().unwrap_err().to_string();
+        let message = training.run(&run).unwrap_err().to_string();
         assert!(message.contains(expected) && message.contains("config.toml"), "{message}");
     }
     training.config = config;
-    training.run().unwrap();
+    training.run(&run).unwrap();
 }
 
 #[test]
 fn directories_are_never_overwritten_by_accident() {
     let directory = tempfile::tempdir().unwrap();
-    let run = RunDirectory::create(directory.path(), "stripes", false).unwrap();
+    let path = directory.path();
+    let refused = |name: &str, overwrite: bool| {
+        format!("{:#}", Destination::chosen(path, name, overwrite).unwrap_err())
+    };
+    let write = |file: &str| std::fs::write(path.join(file), "").unwrap();
+    let files = || std::fs::read_dir(path).unwrap().count();
+    let run = Destination::chosen(path, "stripes", false).unwrap().take().unwrap();
     run.save_config(&Config::parse(CONFIG, "stripes").unwrap()).unwrap();
-    let message = RunDirectory::create(directory.path(), "stripes", false).unwrap_err().to_string();
+    let message = refused("stripes", false);
     assert!(message.contains("--resume") && message.contains("--overwrite"), "{message}");
-    RunDirectory::create(directory.path(), "stripes", true).unwrap();
-    assert!(!directory.path().join("config.toml").exists());
+    RunDirectory::resume(path).unwrap();
 
-    std::fs::write(directory.path().join("stripes.postcard"), "").unwrap();
-    RunDirectory::create(directory.path(), "stripes", false).unwrap();
-    let message = RunDirectory::create(directory.path(), "spots", false).unwrap_err().to_string();
-    assert!(message.contains("stripes.postcard"), "{message}");
+    // The model of a finished run, in every form, makes room for one of another name.
+    ["stripes.postcard", "stripes.cortex-m4.postcard", "stripes.onnx", "CARD.md", "trained.bin"].map(write);
+    let destination = Destination::chosen(path, "spots", true).unwrap();
+    assert_eq!(files(), 6, "a check removes nothing");
+    destination.take().unwrap();
+    assert_eq!(files(), 0);
+
+    // Another's model is not touched, whatever is said.
+    ["config.toml", "stripes.postcard"].map(write);
+    assert!(refused("spots", true).contains("stripes.postcard: another model"));
+    assert_eq!(files(), 2);
+
+    // A directory that is not there is made at the end only.
+    let new = path.join("new");
+    let destination = Destination::chosen(&new, "stripes", true).unwrap();
+    assert!(!new.exists());
+    destination.take().unwrap();
+    assert!(new.is_dir());
+    let message = Destination::chosen(&path.join("config.toml"), "stripes", true).unwrap_err().to_string();
+    assert!(message.contains("expected a directory"), "{message}");
+}
+
+#[test]
+fn a_model_without_a_checkpoint_is_not_continued() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::write(path.join("stripes.postcard"), "").unwrap();
+    for with_config in [false, true] {
+        if with_config {
+            std::fs::write(path.join("config.toml"), CONFIG).unwrap();
+            let message = RunDirectory::resume(path).unwrap_err().to_string();
+            assert!(message.contains("holds a model but no checkpoint to continue"), "{message}");
+            let message = load_run(path).unwrap_err().to_string();
+            assert!(message.contains("not the run") && !message.contains("--resume"), "{message}");
+        }
+        let message = Destination::chosen(path, "stripes", false).unwrap_err().to_string();
+        assert!(message.contains("a model is there already") && !message.contains("--resume"), "{message}");
+    }
+    Destination::chosen(path, "stripes", true).unwrap();
+}
+
+#[test]
+fn another_run_is_no_place_for_an_export() {
+    let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert!(is_own_directory(own.path(), &own.path().join(".")).unwrap());
+    assert!(!is_own_directory(own.path(), other.path()).unwrap());
+    assert!(!is_own_directory(own.path(), &own.path().join("absent")).unwrap());
+    std::fs::write(other.path().join("checkpoint.bin"), "").unwrap();
+    let message = is_own_directory(own.path(), other.path()).unwrap_err().to_string();
+    assert!(message.contains("another run"), "{message}");
 }

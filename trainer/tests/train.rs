@@ -1,0 +1,138 @@
+//! `trainer train` and `trainer export`, whole, on a data set and a network so small that it takes no time:
+//! what is refused before anything is touched, and what a run leaves.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use common::{failure, path, success, trainer};
+use tempfile::TempDir;
+
+const SIDE: usize = 6;
+
+/// IDX files of `labels`; the pixels tell the classes apart.
+fn write_set(directory: &TempDir, stem: &str, labels: &[u8]) {
+    let header = |magic: u8, sides: &[u32]| {
+        let mut bytes = vec![0, 0, 8, magic];
+        bytes.extend([labels.len() as u32].iter().chain(sides).flat_map(|number| number.to_be_bytes()));
+        bytes
+    };
+    let mut images = header(3, &[SIDE as u32; 2]);
+    for label in labels {
+        images
+            .extend((0..SIDE * SIDE).map(|pixel| if pixel / SIDE == usize::from(*label) { 220 } else { 9 }));
+    }
+    fs::write(path(directory, &format!("{stem}-images-idx3-ubyte")), images).unwrap();
+    let labels = [header(1, &[]), labels.to_vec()].concat();
+    fs::write(path(directory, &format!("{stem}-labels-idx1-ubyte")), labels).unwrap();
+}
+
+/// A data set of three classes, of which the test set lacks class 1, and `small.toml`.
+fn workplace() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let labels: Vec<u8> = (0..48).map(|index| index % 3).collect();
+    write_set(&directory, "train", &labels);
+    write_set(&directory, "t10k", &[2, 0, 2, 0, 2]);
+    write_config(&directory, "small.toml", "small", "input = [6, 6, 1]", "");
+    directory
+}
+
+fn write_config(directory: &TempDir, file: &str, name: &str, input: &str, training: &str) -> String {
+    let text = format!(
+        "name = \"{name}\"\n{input}\n\
+         layers = [{{ type = \"flatten\" }}, {{ type = \"dense\", units = 4 }}]\n\
+         [training]\nepochs = 2\nbatch_size = 8\n{training}\n[quantization]\nqat_epochs = 1\n"
+    );
+    let file = path(directory, file);
+    fs::write(&file, text).unwrap();
+    file
+}
+
+/// All files of a directory with their contents.
+fn contents(directory: &str) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+#[test]
+fn a_run_is_trained_exported_and_continued_as_it_was_begun() {
+    let directory = workplace();
+    let [data, config, run, out] = ["", "small.toml", "run", "out"].map(|name| path(&directory, name));
+    // The test set has no image of class 1, and the network a fourth class: no reason to fail.
+    let text = success(&["train", &config, "--data", &data, "--out", &run]);
+    assert!(text.contains("small.postcard"), "{text}");
+    let trained = contents(&run);
+    assert_eq!(trained["small.golden.postcard"][0], 2, "an image for each of two classes");
+
+    let again = success(&["train", "--resume", &run, "--data", &data]);
+    assert_eq!((again, contents(&run)), (text, trained.clone()));
+
+    // An edited configuration is not that of the run.
+    let configuration = path(&directory, "run/config.toml");
+    let edited = fs::read_to_string(&configuration).unwrap().replace("epochs = 2", "epochs = 3");
+    fs::write(&configuration, &edited).unwrap();
+    let line = failure(&["train", "--resume", &run, "--data", &data]);
+    assert!(line.contains("[training] epochs = 3, but it was 2"), "{line}");
+
+    // The export brings the configuration that the model was trained with; the edited one stays.
+    success(&["export", &run, "--data", &data]);
+    assert_eq!(fs::read_to_string(&configuration).unwrap(), edited);
+    fs::create_dir(&out).unwrap();
+    fs::write(path(&directory, "out/config.toml"), "name = \"of something else\"").unwrap();
+    success(&["export", &run, "--data", &data, "--out", &out]);
+    let exported = contents(&out);
+    assert!(exported.iter().all(|(file, bytes)| trained[file] == *bytes), "{:?}", exported.keys());
+
+    // What was exported is a model, and no run.
+    let line = failure(&["train", "--resume", &out, "--data", &data]);
+    assert!(line.contains("holds a model but no checkpoint"), "{line}");
+    let line = failure(&["train", &config, "--data", &data, "--out", &out]);
+    assert!(line.contains("a model is there already") && !line.contains("--resume"), "{line}");
+    assert!(failure(&["export", &out, "--data", &data]).contains("not the run"));
+    assert_eq!(contents(&out), exported);
+    // Another run's directory is no place for an export, nor is another model's.
+    fs::write(path(&directory, "out/checkpoint.bin"), "").unwrap();
+    assert!(failure(&["export", &run, "--data", &data, "--out", &out]).contains("another run"));
+    let other = path(&directory, "other");
+    fs::create_dir(&other).unwrap();
+    fs::write(path(&directory, "other/big.postcard"), "").unwrap();
+    let line = failure(&["export", &run, "--data", &data, "--out", &other]);
+    assert!(line.contains("another model"), "{line}");
+    assert_eq!(contents(&other).len(), 1);
+}
+
+#[test]
+fn an_old_run_makes_room_only_for_one_that_can_begin() {
+    let directory = workplace();
+    let [data, config, run] = ["", "small.toml", "run"].map(|name| path(&directory, name));
+    success(&["train", &config, "--data", &data, "--out", &run]);
+    success(&["export", &path(&directory, "run/small.postcard"), "--for", "cortex-m4"]);
+    let old = contents(&run);
+    let line = failure(&["train", &config, "--data", &data, "--out", &run]);
+    assert!(line.contains("--resume") && line.contains("--overwrite"), "{line}");
+
+    let colour = write_config(&directory, "colour.toml", "colour", "input = [6, 6, 3]", "");
+    let large = write_config(&directory, "large.toml", "large", "input = [8, 8, 1]", "");
+    for (config, word) in [(&colour, "channel"), (&large, "image size")] {
+        let line = failure(&["train", config, "--data", &data, "--out", &run, "--overwrite"]);
+        assert!(line.contains(word), "{line}");
+        assert_eq!(contents(&run), old);
+        // Nor is a directory made for it.
+        let new = path(&directory, "new");
+        assert!(failure(&["train", config, "--data", &data, "--out", &new]).contains(word));
+        assert!(!fs::exists(new).unwrap());
+    }
+    let foreign = path(&directory, "run/foreign.postcard");
+    fs::write(&foreign, "").unwrap();
+    let line = failure(&["train", &config, "--data", &data, "--out", &run, "--overwrite"]);
+    assert!(line.contains("foreign.postcard: another model"), "{line}");
+    fs::remove_file(foreign).unwrap();
+    assert_eq!(contents(&run), old);
+
+    // Every file of the old one goes, also that for a core.
+    let other = write_config(&directory, "other.toml", "other", "input = [6, 6, 1]", "");
+    success(&["train", &other, "--data", &data, "--out", &run, "--overwrite"]);
+    let new = contents(&run);
+    assert!(!new.keys().any(|file| file.contains("small")), "{:?}", new.keys());
+}
