@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 
-use common::{failure, path, success, trainer};
+use common::{failure, path, success};
 use tempfile::TempDir;
 
 const SIDE: usize = 6;
@@ -135,4 +135,27 @@ fn an_old_run_makes_room_only_for_one_that_can_begin() {
     success(&["train", &other, "--data", &data, "--out", &run, "--overwrite"]);
     let new = contents(&run);
     assert!(!new.keys().any(|file| file.contains("small")), "{:?}", new.keys());
+}
+
+#[test]
+fn a_configuration_is_refused_before_anything_is_read() {
+    let directory = workplace();
+    let refused = |name: &str, training: &str, word: &str| {
+        let config = write_config(&directory, "bad.toml", name, "input = [6, 6, 1]", training);
+        let line = failure(&["train", &config, "--data", "/absent", "--out", &path(&directory, "run")]);
+        assert!(line.contains("bad.toml: ") && line.contains(word), "{line}");
+        assert!(line.len() < 300 && !line.contains("usize"), "{line}");
+    };
+    refused("small.golden", "", "does not end in \".golden\"");
+    refused("small.cortex-m4", "", "does not end in \".cortex-m4\"");
+    refused("small", "warmup_steps = -1", "`warmup_steps = -1`: expected a whole number");
+    refused("small", "learning_rate = 1e300", "learning_rate = 1e300: expected 1e-9 to 10");
+    let config = write_config(&directory, "zero.toml", "small", "input = [6, 6, 1]", "");
+    let text = fs::read_to_string(&config).unwrap();
+    for epochs in ["0", "9000000000000000000"] {
+        fs::write(&config, text.replace("\nepochs = 2", &format!("\nepochs = {epochs}"))).unwrap();
+        let line = failure(&["train", &config, "--show"]);
+        assert!(line.contains(&format!("[training] epochs = {epochs}: expected 1 to 100000")), "{line}");
+    }
+    assert!(failure(&["train", "--seed", "18446744073709551615", "--show"]).contains("seed = "));
 }

@@ -18,6 +18,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::report::note;
+
 /// Learns handwritten digits, and puts them on a board.
 #[derive(Parser)]
 #[command(
@@ -119,9 +121,10 @@ fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Tells the user something on standard error; that nobody may be able to read it is no failure.
-fn note(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+/// A line on standard error about what is no failure, but not what the user hoped for.
+fn warn(text: &str) {
+    let style = anstyle::AnsiColor::Yellow.on_default().bold();
+    note(&format!("{style}warning:{style:#} {text}"));
 }
 
 /// The value of `--color`, found before clap parses: its help and errors are coloured as well.

@@ -1,13 +1,15 @@
 //! What the user sees: tables, confusion matrices, pictures in the terminal, progress.
 //!
-//! Everything here returns text, made for the [`Look`] of its destination, so that it can be
-//! tested and sent anywhere.
+//! Everything here but [`note`] returns text, made for the [`Look`] of its destination, so that it
+//! can be tested and sent anywhere.
 
 mod bar;
 mod confusion;
 mod picture;
 mod progress;
 mod table;
+
+use std::io::Write as _;
 
 pub use bar::bar;
 pub use confusion::Confusion;
@@ -49,6 +51,16 @@ fn locale_is_unicode() -> bool {
             let value = value.to_ascii_lowercase();
             value.contains("utf-8") || value.contains("utf8")
         })
+}
+
+/// Tells the user something on standard error. Where nothing can be written, as onto a full disk, `eprintln!`
+/// would end the program, and a training run with it.
+pub fn note(line: &str) {
+    if cfg!(test) {
+        eprintln!("{line}"); // which is shown for tests that fail only
+    } else {
+        let _ = writeln!(anstream::stderr().lock(), "{line}");
+    }
 }
 
 /// `1234567` as `1,234,567`.

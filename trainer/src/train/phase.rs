@@ -1,6 +1,5 @@
 //! One phase of training: float, or with the board's integers.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,7 +69,7 @@ impl<'a> Phase<'a> {
         let batch = self.options.batch_size.min(images);
         // What does not fill a batch waits for the next epoch, which shuffles anew.
         let per_epoch = images / batch;
-        let steps = self.epochs * per_epoch;
+        let steps = self.epochs.saturating_mul(per_epoch);
         Extent { steps: self.options.max_steps.unwrap_or(steps).min(steps), per_epoch, batch }
     }
 
@@ -153,7 +152,7 @@ impl<'a> Phase<'a> {
             ensure!(
                 tally.loss.is_finite(),
                 "the loss is no longer a number in step {} of epoch {}; a smaller learning rate \
-                 (now {}) usually helps",
+                 (now {:?}) usually helps",
                 step + 1,
                 epoch + 1,
                 self.options.learning_rate
@@ -206,8 +205,7 @@ impl Progress {
             epoch.seconds,
             images as f64 / epoch.seconds.max(1e-9)
         );
-        // That nobody may be able to read it is no reason to end the run.
-        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
+        self.bar.suspend(|| report::note(&line));
     }
 
     pub(super) fn finish(&self) {

@@ -181,7 +181,7 @@ fn directories_are_never_overwritten_by_accident() {
     let refused = |name: &str, overwrite: bool| {
         format!("{:#}", Destination::chosen(path, name, overwrite).unwrap_err())
     };
-    let write = |file: &str| std::fs::write(path.join(file), "").unwrap();
+    let write = |files: &[&str]| files.iter().for_each(|file| std::fs::write(path.join(file), "").unwrap());
     let files = || std::fs::read_dir(path).unwrap().count();
     let run = Destination::chosen(path, "stripes", false).unwrap().take().unwrap();
     run.save_config(&Config::parse(CONFIG, "stripes").unwrap()).unwrap();
@@ -190,14 +190,14 @@ fn directories_are_never_overwritten_by_accident() {
     RunDirectory::resume(path).unwrap();
 
     // The model of a finished run, in every form, makes room for one of another name.
-    ["stripes.postcard", "stripes.cortex-m4.postcard", "stripes.onnx", "CARD.md", "trained.bin"].map(write);
+    write(&["stripes.postcard", "stripes.cortex-m4.postcard", "stripes.onnx", "CARD.md", "trained.bin"]);
     let destination = Destination::chosen(path, "spots", true).unwrap();
     assert_eq!(files(), 6, "a check removes nothing");
     destination.take().unwrap();
     assert_eq!(files(), 0);
 
     // Another's model is not touched, whatever is said.
-    ["config.toml", "stripes.postcard"].map(write);
+    write(&["config.toml", "stripes.postcard"]);
     assert!(refused("spots", true).contains("stripes.postcard: another model"));
     assert_eq!(files(), 2);
 
