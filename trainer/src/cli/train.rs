@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use clap::builder::RangedU64ValueParser;
 
 use crate::config::Config;
 use crate::data::{self, Part};
@@ -10,8 +11,12 @@ use crate::engine::runtime::RuntimeModel;
 use crate::export::{ExportOptions, Release, Released, golden, release};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
-use crate::report::{Align, Look, percent, table, thousands};
+use crate::report::{Align, Look, note, percent, table, thousands};
 use crate::train::{Backend, Destination, Outcome, RunDirectory, Training};
+use crate::verify::Report;
+
+/// Points of accuracy whose loss by quantization is worth a word.
+const MANY_POINTS: f64 = 1.0;
 
 /// Options of `trainer train`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +62,7 @@ pub(super) struct Args {
     name: Option<String>,
 
     /// Passes over the training images, with floats.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     epochs: Option<usize>,
 
     /// Passes of quantization-aware training, with the integers of the board, after those with floats; 0
@@ -66,11 +71,11 @@ pub(super) struct Args {
     qat_epochs: Option<usize>,
 
     /// Images a step.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     batch_size: Option<usize>,
 
     /// Parts of a batch, each on a CPU core of its own; part of the recipe: it changes the result.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     shards: Option<usize>,
 
     /// Learning rate after the warm-up.
@@ -86,11 +91,11 @@ pub(super) struct Args {
     bits: Option<u8>,
 
     /// Train on the first N images only.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     limit: Option<usize>,
 
     /// End each phase (floats, integers) after N steps, for a trial.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     max_steps: Option<usize>,
 }
 
@@ -101,6 +106,10 @@ const LAYERS: &str = "  conv, dense         filters, kernel [stride, padding, gr
   dropout             rate
   batch_norm, relu, tanh, flatten, global_average_pool
 ";
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
 
 fn after_help() -> String {
     let presets: String =
@@ -145,6 +154,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     golden::check(&test)?;
 
     let (name, source) = (config.name.clone(), train.source.clone());
+    let cure = cure(&plan, config.quantization.qat_epochs);
     let images = config.training.images.unwrap_or(train.len()).min(train.len());
     let destination = match &args.out {
         Some(path) => Destination::chosen(path, &name, args.overwrite)?,
@@ -154,7 +164,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     // All is checked: only now may an old run make room.
     let directory = resumed.map_or_else(|| destination.take(), Ok)?;
     let path = directory.path().to_owned();
-    super::note(&format!(
+    note(&format!(
         "{name}: {} layers, {} parameters; {} images of {source}; in {}",
         plan.steps.len(),
         thousands(plan.parameters() as u64),
@@ -170,8 +180,28 @@ pub(super) fn run(args: Args) -> Result<()> {
     let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
     let released = release(&path, &model, &options, &test, true)?;
     super::print(&summary(&plan, &released, seconds)?)?;
+    if let Some(text) = warning(&released.report, &cure) {
+        super::warn(&text);
+    }
     // Any loss of accuracy is in the table; here only a difference in bits is a failure.
     released.report.check(100.0)
+}
+
+/// A word on a quantization that loses much; of few images, a whole image is no loss.
+fn warning(report: &Report, cure: &str) -> Option<String> {
+    let lost = report.first_mismatch.is_none() && report.check(MANY_POINTS).is_err();
+    let points = -report.accuracy_difference();
+    lost.then(|| format!("quantization loses {points:.2} points of accuracy; {cure}"))
+}
+
+/// What helps where quantization loses much.
+fn cure(plan: &Plan, qat_epochs: usize) -> String {
+    let more_epochs = format!("more epochs with integers (--qat-epochs {})", (2 * qat_epochs).max(2));
+    if plan.steps.iter().any(|step| step.weights() > 0 && step.bits < 8) {
+        format!("{more_epochs} or more bits a weight (--bits 8, or `bits` of a layer) may help")
+    } else {
+        format!("{more_epochs} may help")
+    }
 }
 
 impl Args {
@@ -244,6 +274,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Accuracy;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -265,6 +296,38 @@ mod tests {
         assert_eq!((config.quantization.qat_epochs, config.training.max_steps), (0, Some(7)));
         assert_eq!(config.name, "mine");
         assert_eq!(configuration(&parse("").unwrap()).unwrap().name, "nano");
+    }
+
+    #[test]
+    fn a_loss_of_many_points_is_told() {
+        let accuracy = |correct| Accuracy { correct, images: 1000 };
+        let mut report = Report {
+            model: "model".to_owned(),
+            data: "data".to_owned(),
+            images: 1000,
+            layers: Vec::new(),
+            logits_equal: 1000,
+            first_mismatch: None,
+            float: accuracy(990),
+            quantized: accuracy(980),
+            predictions_differing: 10,
+            largest_logit_difference: None,
+        };
+        assert_eq!(warning(&report, "sit down"), None);
+        report.quantized = accuracy(979);
+        let text = warning(&report, "sit down").unwrap();
+        assert_eq!(text, "quantization loses 1.10 points of accuracy; sit down");
+    }
+
+    #[test]
+    fn the_cure_fits_the_network() {
+        let cure = |preset: &str, flags: &str| {
+            let config = configuration(&parse(&format!("{preset} {flags}")).unwrap()).unwrap();
+            cure(&plan(&config).unwrap(), config.quantization.qat_epochs)
+        };
+        assert!(cure("lenet5", "--bits 2 --qat-epochs 0").contains("--qat-epochs 2) or more bits"));
+        let text = cure("lenet5", "--bits 8 --qat-epochs 3");
+        assert!(text.contains("--qat-epochs 6") && !text.contains("bits"), "{text}");
     }
 
     #[test]
