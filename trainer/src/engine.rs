@@ -127,5 +127,16 @@ impl Engine {
     }
 }
 
+/// The class of the largest logit, the first of them where several are equal, as in the runtime.
+pub(crate) fn best_class(logits: &[f64]) -> usize {
+    let mut best = 0;
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = class;
+        }
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,9 @@ fn usage_errors_exit_with_2() {
         &["evaluate", "x.postcard", "--limit", "many"],
         &["evaluate", "x.postcard", "--set", "all"],
         &["predict"],
+        &["train", "--limit", "0", "--show"],
+        &["train", "--epochs", "0", "--show"],
+        &["train", "--epochs", "-1", "--show"],
         &["--color", "purple", "predict", "x.png"],
         &["completions", "cmd"],
     ] {
@@ -344,6 +347,11 @@ fn predict_reads_every_kind_of_picture() {
         image::Rgba([0, 0, 0, 255 - drawing.get_pixel(x, y).0[0]])
     });
     save("transparent.png", &transparent.into());
+    // White ink on nothing: invisible on paper.
+    let chalk = image::RgbaImage::from_fn(width, height, |x, y| {
+        image::Rgba([255, 255, 255, 255 - drawing.get_pixel(x, y).0[0]])
+    });
+    save("chalk.png", &chalk.into());
     // Lying on its side, with the EXIF note (orientation 6) that says so.
     let mut turned = Vec::new();
     whole.rotate270().write_to(&mut std::io::Cursor::new(&mut turned), ImageFormat::Jpeg).unwrap();
@@ -416,6 +424,32 @@ fn predict_reports_each_bad_picture_and_goes_on() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output).lines().count(), 1, "the good one is done");
     assert_eq!(stderr(&output).lines().filter(|line| line.starts_with("error: ")).count(), bad.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_waited_for() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let pipe = path(&directory, "pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for arguments in [
+        &["predict", "--model", &model, &pipe][..],
+        &["predict", "--model", &pipe, "x.png"],
+        &["predict", "--model", &model, "/dev/zero"],
+        &["evaluate", "/dev/zero"],
+        &["evaluate", &pipe],
+        &["train", &pipe, "--show"],
+    ] {
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_trainer")])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("device"), "{arguments:?}: {text}");
+    }
 }
 
 #[test]

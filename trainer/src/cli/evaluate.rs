@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{model, print};
 use crate::data::{self, Dataset, Part};
-use crate::engine::Engine;
+use crate::engine::{Engine, best_class};
 use crate::files::Output;
 use crate::report::{Confusion, Look, percent, progress, thousands};
 
@@ -94,7 +94,7 @@ impl Evaluation {
         let mut loss = 0.0;
         for (logits, label) in logits.iter().zip(&dataset.labels) {
             let label = usize::from(*label);
-            confusion.add(label, model::best_class(logits));
+            confusion.add(label, best_class(logits));
             loss += model::log_sum_exp(logits, scale) - logits[label] * scale;
         }
         Evaluation { confusion, loss: loss / dataset.len().max(1) as f64 }
@@ -154,7 +154,7 @@ fn write_rows(
     let head = ["index", "label", "prediction"].map(str::to_owned);
     writer.write_record(head.into_iter().chain((0..dataset.classes).map(|class| format!("l{class}"))))?;
     for (index, (logits, label)) in logits.iter().zip(&dataset.labels).enumerate() {
-        let head = [index.to_string(), label.to_string(), model::best_class(logits).to_string()];
+        let head = [index.to_string(), label.to_string(), best_class(logits).to_string()];
         // Whole numbers far below 2^53: exact in a f64.
         let shown =
             |logit: &f64| if integer { format!("{}", *logit as i64) } else { format!("{}", *logit as f32) };

@@ -33,17 +33,6 @@ pub(super) fn default_path() -> Result<PathBuf> {
         .context("the default model: run inside the Tenfold repository, or name a model with --model FILE")
 }
 
-/// The class of the largest logit, the first of them where several are equal, as in the runtime.
-pub(super) fn best_class(logits: &[f64]) -> usize {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best
-}
-
 /// Natural logarithm of the sum of `exp(logit * scale)`, without overflow.
 pub(super) fn log_sum_exp(logits: &[f64], scale: f64) -> f64 {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max) * scale;
@@ -65,6 +54,5 @@ mod tests {
         let probabilities = softmax(&[0.0, 3.0_f64.ln() * 256.0], 1.0 / 256.0);
         assert!((probabilities[0] - 0.25).abs() < 1e-12 && (probabilities[1] - 0.75).abs() < 1e-12);
         assert_eq!(softmax(&[1e9, 0.0], 1.0), [1.0, 0.0]);
-        assert_eq!(best_class(&[1.0, 5.0, 5.0, -2.0]), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! `trainer predict`: the digit in a picture.
 //!
 //! ```text
-//! PNG or JPEG -> limits -> upright -> over white -> grey -> ink::normalise -> model -> picture, digit, bars
+//! PNG or JPEG -> limits -> upright -> over white or black -> grey -> ink::normalise -> model -> picture, digit, bars
 //! ```
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use serde_json::json;
 use tenfold_runtime::ink;
 
 use super::{Reported, model, print, report_error};
-use crate::engine::Engine;
+use crate::engine::{Engine, best_class};
 use crate::report::{Look, bar, picture};
 
 /// Most rows or columns that a file may announce. Beyond the frame that `ink` takes, the picture
@@ -24,6 +24,10 @@ const MAX_FILE_SIDE: u32 = 16_384;
 
 /// Most memory that decoding a file may take.
 const MAX_DECODE_BYTES: u64 = 1 << 30;
+
+/// Grounds that transparent parts are laid over.
+const WHITE: u32 = 255;
+const BLACK: u32 = 0;
 
 /// Options of `trainer predict`.
 #[derive(Debug, clap::Args)]
@@ -105,7 +109,7 @@ impl Outcome {
             .ok_or_else(|| anyhow!("{}: the model returned nothing", path.display()))?;
         Ok(Outcome {
             pixels,
-            digit: model::best_class(&logits),
+            digit: best_class(&logits),
             probabilities: model::softmax(&logits, engine.logit_scale()),
         })
     }
@@ -133,20 +137,30 @@ impl Outcome {
 
 /// Reads a picture and normalises it.
 fn read(path: &Path) -> Result<[u8; ink::AREA]> {
-    let grey = decode(path).with_context(|| path.display().to_string())?;
-    let (width, height) = grey.dimensions();
-    ink::normalise(grey.as_raw(), width as usize, height as usize).map_err(|error| {
+    let picture = decode(path).with_context(|| path.display().to_string())?;
+    let normalised = |ground| {
+        let grey = over(&picture, ground);
+        let (width, height) = grey.dimensions();
+        ink::normalise(grey.as_raw(), width as usize, height as usize)
+    };
+    // A digit drawn on nothing is dark on light, but for one that could not be seen so.
+    let mut pixels = normalised(WHITE);
+    if pixels.is_err() && picture.color().has_alpha() {
+        pixels = normalised(BLACK).or(pixels);
+    }
+    pixels.map_err(|error| {
         anyhow!("{}: {error}; take a picture of one digit that fills most of it", path.display())
     })
 }
 
-/// Decodes a PNG or JPEG of any colour type to grey, upright, transparent parts white.
-fn decode(path: &Path) -> Result<image::GrayImage> {
-    let file = File::open(path).context("cannot open")?;
+/// Decodes a PNG or JPEG of any colour type, upright.
+fn decode(path: &Path) -> Result<DynamicImage> {
+    // Before opening: a pipe would wait for a writer.
     ensure!(
-        file.metadata().is_ok_and(|data| data.is_file()),
-        "expected a PNG or JPEG file, found a directory or device"
+        std::fs::metadata(path).context("cannot open")?.is_file(),
+        "expected a PNG or JPEG file, found a directory, pipe or device"
     );
+    let file = File::open(path).context("cannot open")?;
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().context("cannot read")?;
     let Some(format) = reader.format() else {
         bail!("expected a PNG or JPEG picture, found something else (the first bytes decide)");
@@ -170,18 +184,18 @@ fn decode(path: &Path) -> Result<image::GrayImage> {
     if decoded.width().max(decoded.height()) > ink::MAX_SIDE as u32 {
         decoded = decoded.thumbnail(ink::MAX_SIDE as u32, ink::MAX_SIDE as u32);
     }
-    Ok(over_white(&decoded))
+    Ok(decoded)
 }
 
-/// Grey levels, with transparent parts over white: a digit drawn on nothing is dark on light.
-fn over_white(picture: &DynamicImage) -> image::GrayImage {
+/// Grey levels, with transparent parts over a ground of one level.
+fn over(picture: &DynamicImage, ground: u32) -> image::GrayImage {
     if !picture.color().has_alpha() {
         return picture.to_luma8();
     }
     let with_alpha = picture.to_luma_alpha8();
     image::GrayImage::from_fn(with_alpha.width(), with_alpha.height(), |x, y| {
         let [value, alpha] = with_alpha.get_pixel(x, y).0.map(u32::from);
-        image::Luma([((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8])
+        image::Luma([((value * alpha + ground * (255 - alpha) + 127) / 255) as u8])
     })
 }
 
@@ -190,8 +204,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transparent_parts_are_white() {
+    fn transparent_parts_show_the_ground() {
         let picture = image::RgbaImage::from_raw(3, 1, vec![0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 51]).unwrap();
-        assert_eq!(over_white(&picture.into()).into_raw(), [255, 0, 204]);
+        let picture = picture.into();
+        assert_eq!(over(&picture, WHITE).into_raw(), [255, 0, 204]);
+        assert_eq!(over(&picture, BLACK).into_raw(), [0, 0, 0]);
     }
 }

@@ -36,6 +36,11 @@ fn runtime_and_tract_agree() {
 }
 
 #[test]
+fn the_first_of_equal_logits_wins() {
+    assert_eq!(best_class(&[1.0, 5.0, 5.0, -2.0]), 1);
+}
+
+#[test]
 fn partial_images_are_refused() {
     let (_directory, path) = sample_file("onnx");
     let engine = Engine::open(&path).unwrap();

@@ -8,9 +8,9 @@ use tract_onnx::prelude::*;
 
 use super::report::{Accuracy, LayerReport, LogitDifference, Mismatch, Report};
 use crate::data::Dataset;
-use crate::engine::BATCH;
 use crate::engine::onnx::OnnxModel;
 use crate::engine::runtime::RuntimeModel;
+use crate::engine::{BATCH, best_class};
 use crate::export::onnx::layer_output;
 use crate::model::Shape;
 
@@ -270,7 +270,7 @@ impl Tally {
     }
 
     fn add_quality(&mut self, image: usize, label: usize, quantized: &[f64], float: &[f64], scale: f64) {
-        let (by_float, by_quantized) = (largest(float), largest(quantized));
+        let (by_float, by_quantized) = (best_class(float), best_class(quantized));
         self.float_correct += u64::from(by_float == label);
         self.quantized_correct += u64::from(by_quantized == label);
         self.predictions_differing += u64::from(by_float != by_quantized);
@@ -331,15 +331,4 @@ impl Tally {
             largest_logit_difference: self.largest,
         }
     }
-}
-
-/// The class with the largest logit; the first of them where several are equal, as in the runtime.
-fn largest(logits: &[f64]) -> usize {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best
 }
