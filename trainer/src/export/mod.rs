@@ -81,6 +81,7 @@ pub fn write_all(
     options: &ExportOptions,
 ) -> Result<Exported> {
     let exactness = check::check_quantized(quantized, options.allow_inexact)?;
+    check::check_float(float)?;
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
     ensure!(
         float.name == quantized.name
