@@ -4,25 +4,26 @@
 use std::fs;
 use std::process::{Command, Output as ProcessOutput};
 
+use image::{GrayImage, imageops};
 use tempfile::TempDir;
 use tenfold_runtime::format::encode;
 use tenfold_runtime::format::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use tenfold_trainer::data::{self, Dataset, Part};
 
 /// One of the repository's data sets.
-pub fn mnist(part: Part) -> Dataset {
+pub(crate) fn mnist(part: Part) -> Dataset {
     data::load(&data::default_directory().unwrap(), part).unwrap()
 }
 
 /// The first test digits, with their labels.
-pub fn test_digits() -> [(u8, Vec<u8>); 4] {
+pub(crate) fn test_digits() -> [(u8, Vec<u8>); 4] {
     let test = mnist(Part::Test);
-    std::array::from_fn(|index| (test.labels[index], test.image(index).to_vec()))
+    core::array::from_fn(|index| (test.labels[index], test.image(index).to_vec()))
 }
 
 /// The bytes of a model of one dense layer whose largest logit is that of the class whose mean
 /// picture is nearest: `|x - m|^2` is least where `m.x - m.m/2` is largest.
-pub fn nearest_mean_model() -> Vec<u8> {
+pub(crate) fn nearest_mean_model() -> Vec<u8> {
     let validation = mnist(Part::Validation);
     let area = validation.height * validation.width;
     let mut sums = vec![0u64; 10 * area];
@@ -55,22 +56,22 @@ pub fn nearest_mean_model() -> Vec<u8> {
 }
 
 /// Runs the program.
-pub fn trainer(arguments: &[&str]) -> ProcessOutput {
+pub(crate) fn trainer(arguments: &[&str]) -> ProcessOutput {
     Command::new(env!("CARGO_BIN_EXE_trainer")).args(arguments).env_remove("NO_COLOR").output().unwrap()
 }
 
 /// What it printed.
-pub fn stdout(output: &ProcessOutput) -> String {
+pub(crate) fn stdout(output: &ProcessOutput) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// What it printed on standard error.
-pub fn stderr(output: &ProcessOutput) -> String {
+pub(crate) fn stderr(output: &ProcessOutput) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Runs and expects exit code 1 and exactly one `error:` line, which it returns.
-pub fn failure(arguments: &[&str]) -> String {
+pub(crate) fn failure(arguments: &[&str]) -> String {
     let output = trainer(arguments);
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
@@ -81,20 +82,27 @@ pub fn failure(arguments: &[&str]) -> String {
 }
 
 /// Runs and expects exit code 0; returns what was printed.
-pub fn success(arguments: &[&str]) -> String {
+pub(crate) fn success(arguments: &[&str]) -> String {
     let output = trainer(arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
     stdout(&output)
 }
 
 /// A directory with `means.postcard`.
-pub fn workplace() -> TempDir {
+pub(crate) fn workplace() -> TempDir {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("means.postcard"), nearest_mean_model()).unwrap();
     directory
 }
 
 /// A path in a directory.
-pub fn path(directory: &TempDir, name: &str) -> String {
+pub(crate) fn path(directory: &TempDir, name: &str) -> String {
     directory.path().join(name).to_str().unwrap().to_owned()
+}
+
+/// A test digit as a drawing of 168x168, dark on light.
+pub(crate) fn drawing(pixels: &[u8]) -> GrayImage {
+    let inverted = pixels.iter().map(|pixel| 255 - pixel).collect();
+    let small = GrayImage::from_raw(28, 28, inverted).unwrap();
+    imageops::resize(&small, 168, 168, imageops::FilterType::Nearest)
 }
