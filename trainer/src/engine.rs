@@ -101,6 +101,10 @@ impl Engine {
     ///
     /// All cores work. `progress` is called on this thread, with the number of images finished since
     /// its last call.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no whole number of images, or tract fails.
     pub fn run(&self, images: &[u8], progress: &dyn Fn(usize)) -> Result<Vec<Vec<f64>>> {
         let length = self.input().len();
         let count = images.len() / length;

@@ -10,8 +10,6 @@
 //! The binary `trainer` is [`cli::main`]; everything it does can be called from here as well.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs, unreachable_pub)]
-#![warn(rustdoc::broken_intra_doc_links)]
 
 pub mod augment;
 pub mod cli;

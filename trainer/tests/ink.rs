@@ -6,11 +6,11 @@
 //!
 //! The figures are printed by
 //! `cargo test --release -p tenfold-trainer --test ink -- --nocapture`. The model is the
-//! repository's `nano`; before it is trained, a nearest-mean classifier stands in.
+//! repository's `nano`.
 
 mod common;
 
-use common::{mnist, nearest_mean_model};
+use common::mnist;
 use tenfold_runtime::ink;
 use tenfold_trainer::data::{Dataset, Part, repository_path};
 use tenfold_trainer::engine::Engine;
@@ -162,10 +162,10 @@ impl Scene {
         let light_ink = random.between([0.0, 1.0]) < 0.3;
         let slopes = [random.between([-self.slope, self.slope]), random.between([-self.slope, self.slope])];
         let vignette = random.between([0.0, self.vignette]);
-        let (sine, cosine) = random.between([0.0, std::f64::consts::TAU]).sin_cos();
+        let (sine, cosine) = random.between([0.0, core::f64::consts::TAU]).sin_cos();
         let edge = random.between([-0.3, 0.3]);
         // Drawing from a few thousand normal numbers is as good as making new ones, and fast.
-        let noise: [f64; 4096] = std::array::from_fn(|_| random.normal());
+        let noise: [f64; 4096] = core::array::from_fn(|_| random.normal());
         let mut frame = Vec::new();
         for row in 0..height as usize {
             for column in 0..width as usize {

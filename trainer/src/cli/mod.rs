@@ -146,13 +146,13 @@ fn requested_color(arguments: &[OsString]) -> ColorChoice {
 #[derive(Debug)]
 struct Reported;
 
-impl std::fmt::Display for Reported {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Reported {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.write_str("some of the work failed")
     }
 }
 
-impl std::error::Error for Reported {}
+impl core::error::Error for Reported {}
 
 /// One line on standard error: `error: what: cause: cause`.
 fn report_error(error: &anyhow::Error) {

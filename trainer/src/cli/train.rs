@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        let words = std::iter::once("train").chain(line.split_whitespace());
+        let words = core::iter::once("train").chain(line.split_whitespace());
         <Line as clap::Parser>::try_parse_from(words).map(|line| line.args)
     }
 

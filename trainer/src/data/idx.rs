@@ -85,7 +85,7 @@ impl fmt::Display for DataError {
     }
 }
 
-impl std::error::Error for DataError {}
+impl core::error::Error for DataError {}
 
 const COPY_AGAIN: &str = "the file is damaged: copy or download it again";
 const NOT_IDX: &str = "give a directory with the IDX files of MNIST, Fashion-MNIST or EMNIST digits";

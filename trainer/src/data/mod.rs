@@ -91,6 +91,10 @@ impl Dataset {
     }
 
     /// Fails unless the images have the size that a network wants.
+    ///
+    /// # Errors
+    ///
+    /// Where they do not.
     pub fn expect_size(&self, height: usize, width: usize) -> Result<()> {
         if (self.height, self.width) != (height, width) {
             bail!(
@@ -107,6 +111,10 @@ impl Dataset {
 
 /// The directory of the MNIST files that the repository carries: `trainer/data/mnist`, searched
 /// from the working directory upwards, then where this program was built.
+///
+/// # Errors
+///
+/// Where it is not found.
 pub fn default_directory() -> Result<PathBuf> {
     repository_path("trainer/data/mnist")
         .context("the MNIST files: run inside the Tenfold repository, or name a directory with --data DIR")
@@ -114,6 +122,10 @@ pub fn default_directory() -> Result<PathBuf> {
 
 /// Finds a path of the repository: of the one around the working directory, else of the one that this
 /// program was built in.
+///
+/// # Errors
+///
+/// Where neither has it.
 pub fn repository_path(relative: &str) -> Result<PathBuf> {
     let working = std::env::current_dir().unwrap_or_default();
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -130,12 +142,20 @@ pub fn repository_path(relative: &str) -> Result<PathBuf> {
 }
 
 /// Loads a part of the data set in `directory`, whose labels must be `0..=9`.
+///
+/// # Errors
+///
+/// As [`load_classes`].
 pub fn load(directory: &Path, part: Part) -> Result<Dataset> {
     load_classes(directory, part, 10)
 }
 
 /// Loads a part of the data set in `directory`, whose labels must be below `classes`
 /// (2 to [`MAX_CLASSES`]).
+///
+/// # Errors
+///
+/// A [`DataError`] where a file is missing, damaged, or not of this set or network.
 pub fn load_classes(directory: &Path, part: Part, classes: usize) -> Result<Dataset> {
     if !(2..=MAX_CLASSES).contains(&classes) {
         bail!("classes: expected 2 to {MAX_CLASSES}, found {classes}; change the network's last layer");

@@ -1,7 +1,8 @@
 //! An ONNX file of ours through tract.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
+use core::cell::Cell;
+use core::panic::AssertUnwindSafe;
+use std::panic;
 use std::sync::{Arc, Once};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -159,7 +160,7 @@ fn plan(proto: &ModelProto, input: Shape, outputs: &[String]) -> Result<Arc<Type
         ensure!(yielded, "no node yields the tensor `{name}`");
     }
     // Shapes are declared for readers; tract infers them from the batch that it is given.
-    let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
+    let onnx = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
     caught("preparing the model", || {
         let fact = f32::fact([BATCH, input.channels, input.height, input.width]);
         onnx.model_for_proto_model(proto)?

@@ -1,6 +1,6 @@
 //! `CARD.md`: what a model is, how it was made, how good it is, and under which terms.
 
-use std::fmt::{self, Display};
+use core::fmt::{self, Display};
 use std::fs;
 use std::path::Path;
 

@@ -47,6 +47,10 @@ pub struct Exactness {
 
 /// Checks everything that the writers rely on. Channels beyond [`EXACT_BOUND`] are an error unless
 /// `allow_inexact`.
+///
+/// # Errors
+///
+/// The first broken rule, with the name of its layer.
 pub fn check_quantized(network: &QuantizedNetwork, allow_inexact: bool) -> Result<Exactness> {
     check_names(&network.name, network.layers.iter().map(|layer| layer.name.as_str()))?;
     ensure!(!network.layers.is_empty(), "network `{}` has no layer", network.name);
@@ -84,6 +88,10 @@ pub fn check_quantized(network: &QuantizedNetwork, allow_inexact: bool) -> Resul
 }
 
 /// Checks the float twin: names, shapes that chain, and parameters of the right length.
+///
+/// # Errors
+///
+/// The first broken rule, with the name of its layer.
 pub fn check_float(network: &FloatNetwork) -> Result<()> {
     check_names(&network.name, network.layers.iter().map(|layer| layer.name.as_str()))?;
     ensure!(!network.layers.is_empty(), "network `{}` has no layer", network.name);

@@ -15,12 +15,20 @@ use tenfold_runtime::format::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use crate::model::{Activation, Operation, QuantizedLayer, QuantizedNetwork, Shape, Window};
 
 /// The bytes of `<name>.postcard`.
+///
+/// # Errors
+///
+/// Where the network does not fit the format.
 pub fn encode(network: &QuantizedNetwork) -> Result<Vec<u8>> {
     format::encode(&specification(network)?)
         .map_err(|error| anyhow!("network `{}` does not fit the runtime's format: {error}", network.name))
 }
 
 /// The network as the runtime's format describes it.
+///
+/// # Errors
+///
+/// Where a number does not fit its field of the format.
 pub fn specification(network: &QuantizedNetwork) -> Result<ModelSpec> {
     let logits = network.layers.last().context("the network has no layer")?;
     let side = |size: usize| u16::try_from(size).context("the input is larger than 65,535");

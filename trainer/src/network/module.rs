@@ -49,7 +49,7 @@ pub enum Mode<'a> {
 impl Network {
     /// Slices the parameters of `values` into a module. With `learn`, gradients will be recorded.
     pub fn new(structure: &Structure, values: &Values, learn: bool) -> Self {
-        let slice = |from: &Tensor<1>, range: &std::ops::Range<usize>| {
+        let slice = |from: &Tensor<1>, range: &core::ops::Range<usize>| {
             (!range.is_empty()).then(|| {
                 let part = from.clone().slice([range.clone()]);
                 if learn { part.autodiff() } else { part }

@@ -93,6 +93,10 @@ impl Plan {
 }
 
 /// Settles shapes and fuses layers; the error names the layer by its place, kind and shapes.
+///
+/// # Errors
+///
+/// The first layer that does not fit the one before it, or the runtime.
 pub fn plan(config: &Config) -> Result<Plan> {
     let [height, width, channels] = config.input;
     let input = Shape { height, width, channels };

@@ -4,7 +4,7 @@
 //! the parameters, and the running statistics of batch norm. Only the forward pass needs tensors
 //! of their own shapes, and slices them out.
 
-use std::ops::Range;
+use core::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::StdRng;

@@ -27,6 +27,10 @@ const HEADROOM: i64 = ACCUMULATOR_LIMIT / 8;
 const MAX_WEIGHT_EXPONENT: i32 = 24;
 
 /// The exponents of every layer of `folded`, the float form of `plan`.
+///
+/// # Errors
+///
+/// Where the device does not yield the values of a layer.
 pub fn calibrate(plan: &Plan, folded: &FloatNetwork, images: &[&[u8]]) -> Result<Vec<LayerScheme>> {
     let samples = sums(plan, folded, images)?;
     let mut encoding = Encoding { exponent: 8, signed: false };

@@ -11,6 +11,10 @@ use super::scheme::{ACCUMULATOR_LIMIT, LayerScheme, power, quantize_weight};
 ///
 /// Fine-tuning may have grown a channel beyond the bound below which sums are exact; its weights
 /// are then rounded more coarsely.
+///
+/// # Errors
+///
+/// Where there is not one scheme a layer.
 pub fn convert(network: &FloatNetwork, schemes: &[LayerScheme]) -> Result<QuantizedNetwork> {
     ensure!(
         network.layers.len() == schemes.len(),

@@ -1,6 +1,6 @@
 //! Confusion matrix: true class down, predicted class across.
 
-use std::fmt::Write;
+use core::fmt::Write;
 
 use super::{Look, percent, thousands};
 

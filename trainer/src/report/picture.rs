@@ -1,6 +1,6 @@
 //! A grey image in the terminal, two rows of pixels a line (a character is twice as high as wide).
 
-use std::fmt::Write;
+use core::fmt::Write;
 
 use super::Look;
 

@@ -1,8 +1,9 @@
 //! The one style of progress bar, and its plain form for logs.
 
+use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
@@ -28,7 +29,7 @@ pub fn progress(length: u64, unit: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> ").with_key(
         "per_sec",
-        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+        |state: &indicatif::ProgressState, out: &mut dyn core::fmt::Write| {
             let rate = state.per_sec();
             // A rate of a bar that has just begun means nothing.
             let _ = if rate.is_finite() && rate < 1e9 {
@@ -102,7 +103,7 @@ impl TermLike for Log {
 
     fn flush(&self) -> io::Result<()> {
         let due = self.with_state(|state| {
-            let line = std::mem::take(&mut state.line);
+            let line = core::mem::take(&mut state.line);
             let due = state.written.elapsed() >= self.interval && !line.trim().is_empty();
             if due {
                 state.written = Instant::now();

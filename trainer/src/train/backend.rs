@@ -17,6 +17,10 @@ pub enum Backend {
 
 impl Backend {
     /// The device, or one line that says what to install or how to build.
+    ///
+    /// # Errors
+    ///
+    /// Where this program or this machine has no such device.
     pub fn device(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::flex()),

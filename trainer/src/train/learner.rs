@@ -4,7 +4,7 @@
 //! images and computes its gradients, and the gradients are added in the order of the shards: the
 //! result depends on the number of shards, never on timing. A GPU takes the batch whole.
 
-use std::ops::Range;
+use core::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc;
 

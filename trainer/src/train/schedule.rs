@@ -17,7 +17,7 @@ impl Schedule {
             return self.peak * (step + 1) as f64 / warmup as f64;
         }
         let done = (step - warmup) as f64 / (self.steps - warmup).max(1) as f64;
-        self.peak * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+        self.peak * 0.5 * (1.0 + (core::f64::consts::PI * done.min(1.0)).cos())
     }
 }
 

@@ -62,6 +62,10 @@ impl ModelFiles {
 
 /// Runs all images of `test` through the three files of the model in `directory` and compares. An error
 /// means that no comparison was possible; a difference is in the [`Report`].
+///
+/// # Errors
+///
+/// Where no comparison is possible: a file is missing, or images and model do not fit.
 pub fn verify(directory: &Path, test: &Dataset, show_progress: bool) -> Result<Report> {
     let files = ModelFiles::find(directory)?;
     let models = Models::new(

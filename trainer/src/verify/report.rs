@@ -115,6 +115,10 @@ impl Report {
 
     /// Fails when a value differs, or when quantization lost more than `tolerance_points` of
     /// accuracy. Of few images a whole image is always tolerated.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what helps.
     pub fn check(&self, tolerance_points: f64) -> Result<()> {
         if let Some(first) = &self.first_mismatch {
             bail!(

@@ -50,6 +50,10 @@ const IR_VERSION: i64 = 8;
 const INPUT_ABOUT: &str = "Grey levels 0..=255, divided by 256; bright ink on black, channels first";
 
 /// The bytes of `<name>.float.onnx`.
+///
+/// # Errors
+///
+/// Where the metadata cannot be written.
 pub fn encode_float(network: &FloatNetwork, provenance: &Provenance) -> Result<Vec<u8>> {
     let layers = network.layers.iter().map(|layer| layer.name.as_str()).collect();
     let identity = Identity { name: &network.name, kind: key::KIND_FLOAT, input: network.input, layers };
@@ -59,6 +63,10 @@ pub fn encode_float(network: &FloatNetwork, provenance: &Provenance) -> Result<V
 }
 
 /// The bytes of `<name>.onnx`, the QDQ form.
+///
+/// # Errors
+///
+/// Where there is no layer, or the metadata cannot be written.
 pub fn encode_quantized(network: &QuantizedNetwork, provenance: &Provenance) -> Result<Vec<u8>> {
     let layers = network.layers.iter().map(|layer| layer.name.as_str()).collect();
     let identity = Identity { name: &network.name, kind: key::KIND_QUANTIZED, input: network.input, layers };

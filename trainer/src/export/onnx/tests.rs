@@ -128,8 +128,7 @@ fn run(
     outputs: &[String],
     optimized: bool,
 ) -> Vec<Vec<f64>> {
-    let model =
-        tract_onnx::onnx().model_for_read(&mut &*bytes).unwrap().with_outputs_by_name(outputs).unwrap();
+    let model = onnx().model_for_read(&mut &*bytes).unwrap().with_outputs_by_name(outputs).unwrap();
     let model = if optimized { model.into_optimized().unwrap() } else { model.into_typed().unwrap() };
     let plan = model.into_runnable().unwrap();
     let Shape { height, width, channels } = network.input;
