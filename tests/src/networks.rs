@@ -129,6 +129,40 @@ pub fn deep(seed: u64) -> ModelSpec {
     ModelSpec { name: format!("deep-{seed}"), input, logit_exponent: 8, layers }
 }
 
+/// Seeds of [`sixteens`] that make every shape.
+pub const SIXTEENS: u64 = 48;
+
+/// One convolution of 3 x 3 over 16, 32 or 64 channels, which vector units take sixteen at a time: two rows
+/// of 1 to 8 columns, or of 1 or 2 under a pool.
+pub fn sixteens(seed: u64) -> ModelSpec {
+    let mut random = Random::new(seed);
+    let shape = seed as usize;
+    let (channels, is_pooled, columns) = ([16, 32, 64][shape % 3], shape / 3 % 2 == 0, shape / 6 % 8 + 1);
+    let (rows, columns, scale) = if is_pooled { (2, columns.min(2), 2) } else { (2, columns, 1) };
+    let outputs = random.length(1, 9);
+    let output = match random.length(0, 3) {
+        0 => Output::Signed,
+        1 => Output::Table { signed: true, entries: random.bytes(256) },
+        _ => Output::Unsigned,
+    };
+    let signed = output != Output::Unsigned;
+    let layers = vec![
+        LayerSpec::Convolution {
+            kernel: [3; 2],
+            stride: [1; 2],
+            padding: [0; 4],
+            groups: 1,
+            pool: is_pooled.then_some(([2, 2], [2, 2])),
+            parameters: spread_parameters(&mut random, 9 * channels, outputs, output, false),
+        },
+        LayerSpec::Dense {
+            parameters: spread_parameters(&mut random, rows * columns * outputs, 3, Output::Logits, signed),
+        },
+    ];
+    let input = [rows * scale + 2, columns * scale + 2, channels].map(|length| length as u16);
+    ModelSpec { name: format!("sixteens-{seed}"), input, logit_exponent: 8, layers }
+}
+
 /// 8-bit weights of the whole range, and shifts that spread the sums over the output's; now and
 /// then 0, where every sum saturates but the smallest.
 fn spread_parameters(

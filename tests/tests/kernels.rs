@@ -133,7 +133,8 @@ fn suite(own: Order, other: Order) -> Vec<u8> {
     });
     let random = any.chain(special).map(encode).filter(|(_, file)| file.len() <= MOST_BYTES_EACH);
     let deep = (0..DEEP_SEEDS).map(networks::deep);
-    let known = known.into_iter().chain(deep).map(|spec| (spec, own)).map(encode);
+    let sixteens = (0..networks::SIXTEENS).map(networks::sixteens);
+    let known = known.into_iter().chain(deep).chain(sixteens).map(|spec| (spec, own)).map(encode);
     let networks: Vec<(ModelSpec, Vec<u8>)> = known.chain(random).collect();
     assert!(networks.len() as u64 > 2 * SEEDS, "{} networks are small enough", networks.len());
     let mut bytes = (networks.len() as u32).to_le_bytes().to_vec();

@@ -5,7 +5,9 @@
 //! the addresses of that row's inputs for each of the four pixels. A row of the kernel is one contiguous
 //! run in the ring. Where it is as short as a few bytes, the rows are copied behind each other first.
 
-use core::ptr::null;
+use core::mem::MaybeUninit;
+use core::ops::Range;
+use core::ptr::{null, null_mut};
 
 use super::super::Rows;
 use super::{Convolution, complete, offset};
@@ -27,6 +29,9 @@ const PIXELS: usize = 4;
 /// Addresses of the inputs of one row of the kernel.
 type Line = [*const u8; PIXELS];
 
+/// A line for each row of the kernel, and one of nulls.
+type Table = [Line; MOST_KERNEL_ROWS + 1];
+
 /// What the loops need; its fields are read in this order.
 #[repr(C)]
 struct Window {
@@ -44,6 +49,21 @@ struct Window {
     weights: *const u8,
 }
 
+/// What calls a loop for one round after the other needs; its fields are read in this order.
+#[repr(C)]
+struct Rounds {
+    job: *mut Window,
+    multiply: Loop,
+    count: usize,
+    table: *mut Line,
+    /// What is added to the addresses in the table from a round to the next, and to those in `out`.
+    step: usize,
+    out_step: usize,
+    /// Where short rows are copied to; else null.
+    patches: *mut u8,
+    run: usize,
+}
+
 type Loop = unsafe extern "C" fn(*const Window);
 
 unsafe extern "C" {
@@ -51,11 +71,24 @@ unsafe extern "C" {
     fn tenfold_helium_pooled_signed(job: *const Window);
     fn tenfold_helium_single_unsigned(job: *const Window);
     fn tenfold_helium_single_signed(job: *const Window);
-    fn tenfold_helium_small_pooled_unsigned(job: *const Window);
+    fn tenfold_helium_image_16(job: *const Window);
+    fn tenfold_helium_image_32(job: *const Window);
     fn tenfold_helium_small_pooled_signed(job: *const Window);
     fn tenfold_helium_small_single_unsigned(job: *const Window);
     fn tenfold_helium_small_single_signed(job: *const Window);
-    fn tenfold_helium_gather(table: *const Line, run: usize, target: *mut u8);
+    fn tenfold_helium_pooled_3x3x16(job: *const Window);
+    fn tenfold_helium_pooled_3x3x32(job: *const Window);
+    fn tenfold_helium_pooled_3x3x64(job: *const Window);
+    fn tenfold_helium_single_3x3x16_2(job: *const Window);
+    fn tenfold_helium_single_3x3x16_3(job: *const Window);
+    fn tenfold_helium_single_3x3x16_4(job: *const Window);
+    fn tenfold_helium_single_3x3x32_2(job: *const Window);
+    fn tenfold_helium_single_3x3x32_3(job: *const Window);
+    fn tenfold_helium_single_3x3x32_4(job: *const Window);
+    fn tenfold_helium_single_3x3x64_2(job: *const Window);
+    fn tenfold_helium_single_3x3x64_3(job: *const Window);
+    fn tenfold_helium_single_3x3x64_4(job: *const Window);
+    fn tenfold_helium_rounds(rounds: *const Rounds);
 }
 
 /// How a row of a convolution is computed here.
@@ -72,6 +105,9 @@ pub(super) struct Plan {
     pool_step: Option<usize>,
     /// Pixels, or windows of the pool.
     width: usize,
+    /// Input channels of a kernel of 3 x 3 at stride 1, where there are loops for so many, and inputs and
+    /// weights are aligned for words.
+    block_channels: Option<usize>,
 }
 
 impl Plan {
@@ -111,7 +147,14 @@ impl Plan {
             }
             *address = row.as_ptr();
         }
-        Some(Self { rows: addresses, kernel_rows, run, step, down, pool_step, width })
+        let is_aligned = |address: *const u8| address.addr().is_multiple_of(4);
+        let has_block = window.kernel == [3, 3]
+            && window.stride == [1, 1]
+            && matches!(channels, 16 | 32 | 64)
+            && is_aligned(parameters.weights.as_ptr())
+            && addresses.into_iter().all(is_aligned);
+        let block_channels = has_block.then_some(channels);
+        Some(Self { rows: addresses, kernel_rows, run, step, down, pool_step, width, block_channels })
     }
 
     /// Computes the row. `layer` and `parameters` are those that the plan was made of.
@@ -126,73 +169,136 @@ impl Plan {
         if out.len() != self.width * outputs {
             return;
         }
-        let is_small = self.run * self.kernel_rows <= VECTOR;
-        let is_copied = self.run <= VECTOR && (self.kernel_rows - 1) * self.run + VECTOR <= PATCH;
-        let is_signed = any(FEATURES, f::SIGNED_INPUT) && layer.input_signed;
-        let multiply: Loop = match (is_small, self.pool_step.is_some(), is_signed) {
-            (false, true, false) => tenfold_helium_pooled_unsigned,
-            (false, true, true) => tenfold_helium_pooled_signed,
-            (false, false, false) => tenfold_helium_single_unsigned,
-            (false, false, true) => tenfold_helium_single_signed,
-            (true, true, false) => tenfold_helium_small_pooled_unsigned,
-            (true, true, true) => tenfold_helium_small_pooled_signed,
-            (true, false, false) => tenfold_helium_small_single_unsigned,
-            (true, false, true) => tenfold_helium_small_single_signed,
+        let (pixels, rounds, rest) = if self.is_pooled::<FEATURES>() {
+            (1, self.width, 0)
+        } else {
+            (PIXELS, self.width / PIXELS, self.width % PIXELS)
         };
-        let mut patches = [0_u8; PIXELS * PATCH];
-        let start = patches.as_mut_ptr();
-        let copied = [0, 1, 2, 3].map(|pixel| start.wrapping_add(pixel * PATCH).cast_const());
-        let copied = [copied, [null(); PIXELS]];
-        let mut table = [[null(); PIXELS]; MOST_KERNEL_ROWS + 1];
-        let per_round = if self.pool_step.is_some() { 1 } else { PIXELS };
-        for (index, values) in out.chunks_mut(per_round * outputs).enumerate() {
-            // Neighbours that there are none of are computed twice.
-            let last = values.len() / outputs - 1;
-            let neighbours = [0, 1.min(last), 2.min(last), 3.min(last)];
-            let (offsets, lower) = match self.pool_step {
-                Some(pool_step) => {
-                    let left = index * pool_step;
-                    ([left, left + self.step, left, left + self.step], self.down)
-                }
-                None => (neighbours.map(|pixel| (index * PIXELS + pixel) * self.step), 0),
-            };
-            let upper_rows = self.rows.iter().take(self.kernel_rows);
-            let lower_rows = self.rows.iter().skip(lower);
-            for ((line, upper), lower) in table.iter_mut().zip(upper_rows).zip(lower_rows) {
-                let [a, b, c, d] = offsets;
-                *line = [
-                    upper.wrapping_add(a),
-                    upper.wrapping_add(b),
-                    lower.wrapping_add(c),
-                    lower.wrapping_add(d),
-                ];
-            }
-            let target = values.as_mut_ptr();
-            let mut job = Window {
-                table: table.as_ptr(),
-                outputs,
-                bias: parameters.bias.as_ptr(),
-                shifts: parameters.shifts.as_ptr(),
-                out: neighbours.map(|pixel| target.wrapping_add(pixel * outputs)),
-                offset: offset(parameters.output),
-                run: self.run,
-                weights: parameters.weights.as_ptr(),
-            };
-            // SAFETY: in each line of the table there are four addresses of `run` bytes of input, as the
-            // length of the rows was compared with the last pixel's. `bias` and `shifts` have
-            // `outputs` elements and `weights` as many runs, of as many bytes as there are lines times
-            // `run`; both were compared when the plan was made. The pixels that are written to, of
-            // `outputs` bytes each, are in `values`. A copied patch is at least 16 bytes long, zeros
-            // behind the inputs included, and at most 40.
-            unsafe {
-                if is_copied {
-                    tenfold_helium_gather(table.as_ptr(), self.run, start);
-                    job.table = copied.as_ptr();
-                    job.run = self.run * self.kernel_rows;
-                }
-                multiply(&raw const job);
-            }
+        let (whole, last) = out.split_at_mut_checked(rounds * pixels * outputs).unwrap_or_default();
+        if rounds != 0 {
+            let multiply = self.multiply::<FEATURES>(layer, pixels);
+            self.rounds(multiply, parameters, 0..rounds, pixels, whole);
+        }
+        if rest != 0 {
+            let multiply = self.multiply::<FEATURES>(layer, rest);
+            self.rounds(multiply, parameters, rounds..rounds + 1, rest, last);
         }
         complete::<FEATURES>(parameters.output, out);
+    }
+
+    /// Computes some rounds of as many pixels, or of the one under a pool, to `out`.
+    #[inline(never)]
+    fn rounds(
+        &self,
+        multiply: Loop,
+        parameters: &Parameters<'_>,
+        rounds: Range<usize>,
+        pixels: usize,
+        out: &mut [u8],
+    ) {
+        let outputs = parameters.bias.len();
+        let count = rounds.end - rounds.start;
+        if count == 0 || out.len() != count * pixels * outputs {
+            return;
+        }
+        let is_copied = self.is_copied();
+        let mut table = [[null(); PIXELS]; MOST_KERNEL_ROWS + 1];
+        self.fill(&mut table, rounds.start, pixels);
+        // Written and read by the loops alone.
+        let mut patches = MaybeUninit::<[u8; PIXELS * PATCH]>::uninit();
+        let patches = patches.as_mut_ptr().cast::<u8>();
+        let patch = [0, 1, 2, 3].map(|pixel| patches.wrapping_add(pixel * PATCH).cast_const());
+        let patch = [patch, [null(); PIXELS]];
+        let target = out.as_mut_ptr();
+        let table = table.as_mut_ptr();
+        let mut job = Window {
+            table: if is_copied { patch.as_ptr() } else { table },
+            outputs,
+            bias: parameters.bias.as_ptr(),
+            shifts: parameters.shifts.as_ptr(),
+            // A pixel that is computed twice goes to the same place.
+            out: [0, 1, 2, 3].map(|pixel: usize| target.wrapping_add(pixel.min(pixels - 1) * outputs)),
+            offset: offset(parameters.output),
+            run: if is_copied { self.run * self.kernel_rows } else { self.run },
+            weights: parameters.weights.as_ptr(),
+        };
+        let rounds = Rounds {
+            job: &raw mut job,
+            multiply,
+            count,
+            table,
+            step: self.pool_step.unwrap_or(PIXELS * self.step),
+            out_step: pixels * outputs,
+            patches: if is_copied { patches } else { null_mut() },
+            run: self.run,
+        };
+        // SAFETY: in each line of the table there are four addresses of `run` bytes of input, for each of
+        // the rounds, as the length of the rows was compared with the last pixel's. `bias` and `shifts` have
+        // `outputs` elements and `weights` as many runs, of as many bytes as there are lines times
+        // `run`; both were compared when the plan was made. The pixels that are written to, of `outputs`
+        // bytes each, are in `out`, whose length was compared above. A copied patch is at least 16 bytes
+        // long, zeros behind the inputs included, and at most 40.
+        unsafe { tenfold_helium_rounds(&raw const rounds) };
+    }
+
+    /// Whether the rows of the kernel are copied behind each other, since they are short.
+    const fn is_copied(&self) -> bool {
+        self.run <= VECTOR && (self.kernel_rows - 1) * self.run + VECTOR <= PATCH
+    }
+
+    const fn is_pooled<const FEATURES: u32>(&self) -> bool {
+        any(FEATURES, f::FUSED_POOL) && (!any(FEATURES, f::UNPOOLED) || self.pool_step.is_some())
+    }
+
+    /// The loop for that many pixels side by side, or for the one under a pool.
+    fn multiply<const FEATURES: u32>(&self, layer: &Layer<'_>, pixels: usize) -> Loop {
+        let is_signed = any(FEATURES, f::SIGNED_INPUT) && layer.input_signed;
+        let patch = self.run * self.kernel_rows;
+        let is_small = patch <= VECTOR;
+        // The copy of the last row ends with as many zeros as complete a vector.
+        let is_padded = self.is_copied() && patch <= 2 * VECTOR && patch - self.run >= VECTOR;
+        match (self.is_pooled::<FEATURES>(), is_signed) {
+            (true, false) => match self.block_channels {
+                Some(16) => tenfold_helium_pooled_3x3x16,
+                Some(32) => tenfold_helium_pooled_3x3x32,
+                Some(_) => tenfold_helium_pooled_3x3x64,
+                None if is_small => tenfold_helium_image_16,
+                None if is_padded => tenfold_helium_image_32,
+                None => tenfold_helium_pooled_unsigned,
+            },
+            (false, false) => match (self.block_channels, pixels) {
+                (Some(16), 2) => tenfold_helium_single_3x3x16_2,
+                (Some(16), 3) => tenfold_helium_single_3x3x16_3,
+                (Some(16), 4) => tenfold_helium_single_3x3x16_4,
+                (Some(32), 2) => tenfold_helium_single_3x3x32_2,
+                (Some(32), 3) => tenfold_helium_single_3x3x32_3,
+                (Some(32), 4) => tenfold_helium_single_3x3x32_4,
+                (Some(64), 2) => tenfold_helium_single_3x3x64_2,
+                (Some(64), 3) => tenfold_helium_single_3x3x64_3,
+                (Some(64), 4) => tenfold_helium_single_3x3x64_4,
+                _ if is_small => tenfold_helium_small_single_unsigned,
+                _ => tenfold_helium_single_unsigned,
+            },
+            (true, true) if is_small => tenfold_helium_small_pooled_signed,
+            (true, true) => tenfold_helium_pooled_signed,
+            (false, true) if is_small => tenfold_helium_small_single_signed,
+            (false, true) => tenfold_helium_single_signed,
+        }
+    }
+
+    /// Where the inputs of round number `round` lie. The last of fewer than four neighbours is computed
+    /// again in place of those that there are not.
+    #[inline(never)]
+    fn fill(&self, table: &mut Table, round: usize, pixels: usize) {
+        let (left, neighbours, lower) = match self.pool_step {
+            Some(pool_step) => (round * pool_step, [0, 1, 0, 1], self.down),
+            None => (round * PIXELS * self.step, [0, 1, 2, 3].map(|pixel: usize| pixel.min(pixels - 1)), 0),
+        };
+        let [a, b, c, d] = neighbours.map(|pixel| left + pixel * self.step);
+        let upper_rows = self.rows.iter().take(self.kernel_rows);
+        for ((line, upper), lower) in table.iter_mut().zip(upper_rows).zip(self.rows.iter().skip(lower)) {
+            *line =
+                [upper.wrapping_add(a), upper.wrapping_add(b), lower.wrapping_add(c), lower.wrapping_add(d)];
+        }
     }
 }
