@@ -130,19 +130,20 @@ impl Arrangement {
     }
 
     /// Whether a run holds nothing beside its weights that would change a sum.
-    pub(crate) fn is_well_formed(self, run: &[u8]) -> bool {
+    pub(crate) fn is_well_formed<const FEATURES: u32>(self, run: &[u8]) -> bool {
         match self {
-            Self::Paired(paired) => paired.is_well_formed(run),
-            // There is nothing beside the weights.
-            Self::Planar(_) => true,
+            Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.is_well_formed(run),
+            // There is nothing beside the weights in planes.
+            Self::Paired(_) | Self::Planar(_) => true,
         }
     }
 
     /// Words of workspace for a row of outputs.
-    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
+    pub(crate) fn workspace_words<const FEATURES: u32>(&self, output: Shape) -> usize {
         match self {
-            Self::Paired(paired) => paired.workspace_words(output),
-            Self::Planar(planar) => planar.workspace_words(output),
+            Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.workspace_words(output),
+            Self::Planar(planar) if any(FEATURES, f::PLANAR_CONVOLUTION) => planar.workspace_words(output),
+            Self::Paired(_) | Self::Planar(_) => 0,
         }
     }
 }

@@ -73,7 +73,7 @@ impl LayerPlan {
     /// Bytes of workspace that a layer asks for.
     pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
         Arrangement::of_layer::<FEATURES>(layer)
-            .map_or(0, |arrangement| arrangement.workspace_words(layer.output) * 4)
+            .map_or(0, |arrangement| arrangement.workspace_words::<FEATURES>(layer.output) * 4)
     }
 
     /// Bytes of scratch for this layer.

@@ -118,12 +118,16 @@ fn convolution<'a, const FEATURES: u32>(
         return Err(LoadError::Order { layer: index });
     }
     let length = match arrangement {
-        Some(arrangement) => arrangement.run_bytes(),
-        None => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
+        Some(arrangement) if any(FEATURES, f::PAIRED_CONVOLUTION) => arrangement.run_bytes(),
+        // Nothing but weights, in whichever order.
+        _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
     };
     let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
     if let Some(arrangement) = arrangement
-        && parameters.weights.chunks_exact(length.max(1)).any(|run| !arrangement.is_well_formed(run))
+        && parameters
+            .weights
+            .chunks_exact(length.max(1))
+            .any(|run| !arrangement.is_well_formed::<FEATURES>(run))
     {
         return Err(LoadError::BlockAlignment { layer: index });
     }

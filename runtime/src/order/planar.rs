@@ -126,9 +126,9 @@ impl Planar {
         sums + pieces.channels * self.plane_words(output)
     }
 
-    /// Words of one channel, at most.
+    /// Words of one channel, at most: one for the kernel's use, and those that the kernel meets.
     fn plane_words(&self, output: Shape) -> usize {
-        self.side * self.row_words(self.pixels(usize::from(output.width)))
+        1 + self.side * self.row_words(self.pixels(usize::from(output.width)))
     }
 
     /// As [`new`](Self::new), where the weights are in this order.

@@ -50,15 +50,19 @@
 .set ACROSS, 56
 .set NEXT_PAIR, 60
 .set WEIGHTS, 64
-.set PATCH_END, 68
+.set LOOP, 68
 .set ADD_UP, 72
-.set TABLE, 76
+.set GAP, 76
+.set PLANE_WEIGHTS, 80
+.set PLANE_BYTES, 84
+.set TABLE, 88
 
 @ One piece of the input of a block of pixels: widens it, then multiplies it with every output channel.
 function tenfold_planar
     enter
+    ldr r7, [r0, #PATCH]
     adds r0, #TABLE
-    ldmia r0!, {r1-r5}
+    ldmia r0!, {r1-r6}
     mov r9, r1
     mov lr, r2
     mov r8, r3
@@ -66,101 +70,131 @@ function tenfold_planar
     adds r1, r1, r4
     mov r10, r1
     movs r2, r5
-    ldmia r0!, {r4, r6, r7}
     mov r12, r6
-    @ r2 offset in a row, r3 next row of the table, r4 bytes of a row of words, r5 left pixel, r6 from it
-    @ to the right one, r7 words; r8 from a column to the next, r9 table, r10 where to start among
-    @ the words, r12 end of the words, lr end of the table.
+    movs r1, #0
+    mov r11, r1
+    @ r2 offset in a row, r3 next row of the table, r4 whether anything was not zero, r5 left pixel, r6 from
+    @ it to the right one, r7 words; r8 from a column to the next, r9 table, r10 where to start
+    @ among the words, r11 weights from the last plane that was kept, r12 end of the offset, lr end of
+    @ the table.
 1:  mov r3, r9
+    mov r0, r11
+    stmia r7!, {r0}
+    movs r4, #0
 2:  ldmia r3!, {r5, r6}
     adds r5, r5, r2
     mov pc, r10
     .balign 4
 .Lwiden_words:
-    .irp place, 0, 4, 8, 12, 16, 20
+    .rept 6
     ldrb r0, [r5]
     ldrb r1, [r5, r6]
     add r5, r8
-    strh r0, [r7, #\place]
-    strh r1, [r7, #\place+2]
+    lsls r1, r1, #16
+    orrs r0, r0, r1
+    stmia r7!, {r0}
+    orrs r4, r4, r0
     .endr
-    adds r7, r7, r4
     cmp r3, lr
     bne 2b
-    adds r2, #1
-    cmp r7, r12
+    ldr r0, [sp]
+    ldr r1, [r0, #PLANE_WEIGHTS]
+    cmp r4, #0
+    beq 6f
+    mov r11, r1
+3:  adds r2, #1
+    cmp r2, r12
     bne 1b
-    @ The sums of both pairs of windows, in halves, to r6 and r7.
-    ldr r7, [sp]
-    ldr r4, [r7, #PATCH]
-    ldr r5, [r7, #PATCH_END]
-    mov r12, r5
-    ldr r1, [r7, #ADD_UP]
+    mov r12, r7
+    ldr r1, [r0, #GAP]
+    add r1, r11
+    str r1, [r0, #RUN_STEP]
+    @ The sums of both pairs of windows, in halves, to r6 and r5.
+    movs r5, #0
     movs r6, #0
-    movs r7, #0
-    blx r1
+    ldr r1, [r0, #LOOP]
+    ldr r2, [r0, #ADD_UP]
+    ldr r4, [r0, #PATCH]
+    cmp r4, r7
+    bne 4f
+    adr r1, .Lnothing
+    adds r1, #1
+    movs r2, r1
+4:  str r1, [r0, #MULTIPLY]
+    movs r7, r4
+    blx r2
     @ They are what a weight of 1 would yield; -128 times that is what every output starts with.
     lsls r0, r6, #7
     rsbs r0, r0, #0
     lsrs r1, r6, #16
     lsls r1, r1, #7
     rsbs r1, r1, #0
-    lsls r2, r7, #7
+    lsls r2, r5, #7
     rsbs r2, r2, #0
-    lsrs r3, r7, #16
+    lsrs r3, r5, #16
     lsls r3, r3, #7
     rsbs r3, r3, #0
     ldr r4, [sp]
-    ldr r5, [r4, #WEIGHTS]
+    ldr r6, [r4, #WEIGHTS]
+    ldr r5, [r4, #RUN_STEP]
+    subs r6, r6, r5
     stmia r4!, {r0-r3}
-    @ r8 and r10 sums of the products of pairs, r9 and r11 of their upper halves; r5 weights.
-3:  ldr r7, [sp]
+    @ r8 and r10 sums of the products of pairs, r9 and r11 of their upper halves; r6 weights, r7 words.
+1:  ldr r7, [sp]
     ldmia r7!, {r0-r3}
-    ldr r6, [r7, #SUMS - 16]
-    cmp r6, #0
+    ldr r4, [r7, #RUN_STEP-16]
+    adds r6, r6, r4
+    ldr r5, [r7, #SUMS-16]
+    cmp r5, #0
     bne 5f
-4:  mov r8, r0
+2:  mov r8, r0
     mov r9, r1
     mov r10, r2
     mov r11, r3
-    ldr r4, [r7, #PATCH - 16]
-    ldr r6, [r7, #MULTIPLY - 16]
-    blx r6
+    ldr r5, [r7, #MULTIPLY-16]
+    ldr r7, [r7, #PATCH-16]
+    blx r5
     ldr r7, [sp]
-    ldr r6, [r7, #FINISH]
-    blx r6
+    ldr r5, [r7, #FINISH]
+    blx r5
     ldr r7, [sp]
-    ldr r6, [r7, #OUT]
-    adds r6, #1
-    str r6, [r7, #OUT]
+    ldr r5, [r7, #OUT]
+    adds r5, #1
+    str r5, [r7, #OUT]
     ldr r4, [r7, #OUT_END]
-    cmp r6, r4
-    bne 3b
+    cmp r5, r4
+    bne 1b
     leave
     @ Goes on with the sums of the pieces before this one.
-5:  ldr r4, [r6]
+5:  ldr r4, [r5]
     adds r0, r0, r4
-    ldr r4, [r6, #4]
+    ldr r4, [r5, #4]
     adds r1, r1, r4
-    ldr r4, [r6, #8]
+    ldr r4, [r5, #8]
     adds r2, r2, r4
-    ldr r4, [r6, #12]
+    ldr r4, [r5, #12]
     adds r3, r3, r4
-    adds r6, #16
-    str r6, [r7, #SUMS - 16]
-    ldr r4, [r7, #RUN_STEP - 16]
-    adds r5, r5, r4
-    b 4b
+    adds r5, #16
+    str r5, [r7, #SUMS-16]
+    b 2b
+    @ A plane of zeros is dropped, and its weights are passed over.
+6:  add r11, r1
+    ldr r1, [r0, #PLANE_BYTES]
+    subs r7, r7, r1
+    b 3b
+    .balign 4
+.Lnothing:
+    bx lr
 
 @ After a piece that is not the last: keeps the sums.
 function tenfold_planar_keep
-    ldr r6, [r7, #SUMS]
-    subs r6, #16
+    ldr r5, [r7, #SUMS]
+    subs r5, #16
     mov r0, r8
     mov r1, r9
     mov r2, r10
     mov r3, r11
-    stmia r6!, {r0-r3}
+    stmia r5!, {r0-r3}
     bx lr
 
 @ Separates the sums of a pair: of the lower pixel to \low, of the upper one to \high.
@@ -194,7 +228,7 @@ function tenfold_planar_keep
 9:
 .endm
 
-@ The largest of four sums, to a byte. r7 job; r5 stays.
+@ The largest of four sums, to a byte. r7 job; r6 stays.
 function tenfold_planar_pooled
     separate r0, r1, r8, r9, r2
     separate r2, r3, r10, r11, r4
@@ -207,7 +241,7 @@ function tenfold_planar_pooled
 1:  cmp r0, r3
     bge 1f
     movs r0, r3
-1:  mov r8, r5
+1:  mov r8, r6
     ldr r6, [r7, #OUT]
     lsls r1, r6, #2
     ldr r2, [r7, #BIAS]
@@ -224,15 +258,15 @@ function tenfold_planar_pooled
 1:  almost_half
     requantize r0, r1, r3
     strb r0, [r6]
-    mov r5, r8
+    mov r6, r8
     bx lr
 
 @ Four sums, or two where there is no second pair (and NEXT_PAIR overflows when doubled), to bytes.
-@ r7 job; r5 stays.
+@ r7 job; r6 stays.
 function tenfold_planar_single
     separate r0, r1, r8, r9, r4
     separate r2, r3, r10, r11, r4
-    mov r11, r5
+    mov r11, r6
     ldr r5, [r7, #OFFSET]
     mov r8, r5
     ldr r5, [r7, #ACROSS]
@@ -271,7 +305,7 @@ function tenfold_planar_single
     add r6, r9
     requantize r3, r7, r8
     strb r3, [r6]
-1:  mov r5, r11
+1:  mov r6, r11
     bx lr
 
 @ Adds the products of the pairs of pixels in \pixels, a pair of them, and one weight to a pair of sums.
@@ -286,122 +320,177 @@ function tenfold_planar_single
 @ The weight at \place with the words that it meets in both pairs of windows. Whichever is needed no
 @ more is overwritten: the first word, then the weight.
 .macro weight place, first, second
-    ldrb r6, [r5, #\place]
-    multiply \first, r6, r8, r9
-    multiply r6, \second, r10, r11
+    ldrb r0, [r6, #\place]
+    multiply \first, r0, r8, r9
+    multiply r0, \second, r10, r11
 .endm
 
 .macro weight_of_one_pair place, first
-    ldrb r6, [r5, #\place]
-    multiply r6, \first, r8, r9
+    ldrb r0, [r6, #\place]
+    multiply \first, r0, r8, r9
 .endm
 
-@ Functions for a piece of a run of weights: r4 words, r5 weights, r12 end of the words. Each is
-@ followed by one that adds up the words that both windows meet, to r6 and r7.
-.macro end_plane bytes, back
-    adds r5, #\bytes
-    cmp r4, r12
-    bne \back
-    bx lr
+@ A row of words; before the first row of a plane is the step from the weights of the plane before.
+.macro words place, last
+    .if \place
+    ldmia r7!, {r1-\last}
+    .else
+    ldmia r7!, {r0-\last}
+    .endif
 .endm
 
-.macro end_sums
-    cmp r4, r12
+.macro step place
+    .if \place == 0
+    adds r6, r6, r0
+    .endif
+.endm
+
+@ The last instructions of functions for planes: r6 weights, r7 words, r12 end of the words.
+.macro end_planes
+    cmp r7, r12
     bne 1b
     bx lr
 .endm
+
+@ As end_planes, for a loop that is too long for a conditional branch.
+.macro end_long_planes
+    cmp r7, r12
+    beq 2f
+    b 1b
+2:  bx lr
+.endm
+
+@ Each loop over planes is followed by one that adds up the words that the windows of each pair meet, to
+@ r6 and r5.
 
 @ 3 x 3, two pairs a column apart.
 function tenfold_planar_3
 1:
     .irp at, 0, 3, 6
-    ldmia r4!, {r0-r3}
-    weight \at, r0, r1
-    weight \at+1, r1, r2
-    weight \at+2, r2, r3
+    words \at, r4
+    step \at
+    weight \at, r1, r2
+    weight \at+1, r2, r3
+    weight \at+2, r3, r4
     .endr
-    end_plane 9, 1b
+    end_planes
 
 function tenfold_planar_3_sums
-1:  ldmia r4!, {r0-r3}
-    adds r1, r1, r2
-    adds r6, r6, r0
+1:
+    .irp at, 0, 3, 6
+    words \at, r4
+    adds r2, r2, r3
     adds r6, r6, r1
-    adds r7, r7, r1
-    adds r7, r7, r3
-    end_sums
+    adds r6, r6, r2
+    adds r5, r5, r2
+    adds r5, r5, r4
+    .endr
+    end_planes
 
 @ 3 x 3, two pairs two columns apart.
 function tenfold_planar_3_stride_2
 1:
     .irp at, 0, 3, 6
-    ldmia r4!, {r0-r3, r7}
-    weight \at, r0, r2
-    weight \at+1, r1, r3
-    weight \at+2, r2, r7
+    words \at, r5
+    step \at
+    weight \at, r1, r3
+    weight \at+1, r2, r4
+    weight \at+2, r3, r5
     .endr
-    end_plane 9, 1b
+    end_planes
 
 function tenfold_planar_3_stride_2_sums
-1:  ldmia r4!, {r0-r3}
-    adds r6, r6, r0
+1:
+    .irp at, 0, 3, 6
+    words \at, r4
     adds r6, r6, r1
     adds r6, r6, r2
-    adds r7, r7, r2
-    adds r7, r7, r3
-    ldmia r4!, {r0}
-    adds r7, r7, r0
-    end_sums
+    adds r6, r6, r3
+    adds r5, r5, r3
+    adds r5, r5, r4
+    ldmia r7!, {r1}
+    adds r5, r5, r1
+    .endr
+    end_planes
 
 @ 3 x 3, one pair.
 function tenfold_planar_3_pair
 1:
     .irp at, 0, 3, 6
-    ldmia r4!, {r0-r2}
-    weight_of_one_pair \at, r0
-    weight_of_one_pair \at+1, r1
-    weight_of_one_pair \at+2, r2
+    words \at, r3
+    step \at
+    weight_of_one_pair \at, r1
+    weight_of_one_pair \at+1, r2
+    weight_of_one_pair \at+2, r3
     .endr
-    end_plane 9, 1b
+    end_planes
 
-@ One pair, any kernel.
-function tenfold_planar_pair_sums
-1:  ldmia r4!, {r0}
-    adds r6, r6, r0
-    end_sums
+function tenfold_planar_3_pair_sums
+1:
+    .irp at, 0, 3, 6
+    words \at, r3
+    adds r6, r6, r1
+    adds r6, r6, r2
+    adds r6, r6, r3
+    .endr
+    end_planes
 
 @ 5 x 5, two pairs a column apart.
 function tenfold_planar_5
-1:  ldmia r4!, {r0-r3}
-    weight 0, r0, r1
-    weight 1, r1, r2
-    weight 2, r2, r3
-    ldmia r4!, {r0-r1}
-    weight 3, r3, r0
-    weight 4, r0, r1
-    end_plane 5, 1b
+1:
+    .irp at, 0, 5, 10, 15, 20
+    words \at, r4
+    step \at
+    weight \at, r1, r2
+    weight \at+1, r2, r3
+    weight \at+2, r3, r4
+    ldmia r7!, {r1, r2}
+    weight \at+3, r4, r1
+    weight \at+4, r1, r2
+    .endr
+    end_long_planes
 
 function tenfold_planar_5_sums
-1:  ldmia r4!, {r0-r3}
-    adds r6, r6, r0
-    adds r1, r1, r2
-    adds r1, r1, r3
-    ldmia r4!, {r0, r2}
-    adds r1, r1, r0
+1:
+    .irp at, 0, 5, 10, 15, 20
+    words \at, r4
     adds r6, r6, r1
-    adds r7, r7, r1
-    adds r7, r7, r2
-    end_sums
+    adds r2, r2, r3
+    adds r2, r2, r4
+    ldmia r7!, {r1, r3}
+    adds r2, r2, r1
+    adds r6, r6, r2
+    adds r5, r5, r2
+    adds r5, r5, r3
+    .endr
+    end_planes
 
 @ 5 x 5, one pair.
 function tenfold_planar_5_pair
-1:  ldmia r4!, {r0-r3, r7}
-    weight_of_one_pair 0, r0
-    weight_of_one_pair 1, r1
-    weight_of_one_pair 2, r2
-    weight_of_one_pair 3, r3
-    weight_of_one_pair 4, r7
-    end_plane 5, 1b
+1:
+    .irp at, 0, 5, 10, 15, 20
+    words \at, r5
+    step \at
+    weight_of_one_pair \at, r1
+    weight_of_one_pair \at+1, r2
+    weight_of_one_pair \at+2, r3
+    weight_of_one_pair \at+3, r4
+    weight_of_one_pair \at+4, r5
+    .endr
+    end_long_planes
+
+function tenfold_planar_5_pair_sums
+1:
+    .irp at, 0, 5, 10, 15, 20
+    words \at, r4
+    adds r6, r6, r1
+    adds r6, r6, r2
+    adds r6, r6, r3
+    adds r6, r6, r4
+    ldmia r7!, {r1}
+    adds r6, r6, r1
+    .endr
+    end_planes
 
 @ Four runs of weights in plain order times one run of inputs, the last first. r0-r3 weights, r4 inputs,
 @ r5 number of the input, r8-r11 sums. An input of 0 is skipped.
@@ -454,8 +543,10 @@ dot tenfold_dot_signed, ldrsb
 .purgem multiply
 .purgem weight
 .purgem weight_of_one_pair
-.purgem end_plane
-.purgem end_sums
+.purgem words
+.purgem step
+.purgem end_planes
+.purgem end_long_planes
 .purgem dot
 .purgem one_of_four
 .text

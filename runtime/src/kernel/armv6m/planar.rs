@@ -15,7 +15,7 @@
 use super::super::Rows;
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
-use crate::order::{Planar, SUM_WORDS};
+use crate::order::{Pieces, Planar, SUM_WORDS};
 
 /// A function of `loops.s` that is called by another one, with arguments in registers of its own.
 type Code = unsafe extern "C" fn();
@@ -27,10 +27,11 @@ struct Job {
     corrections: [i32; 4],
     /// Sums of the pieces before this one, or null where there is one piece only.
     sums: *mut u32,
-    patch: *const u32,
-    multiply: Code,
+    patch: *mut u32,
+    /// Written by the loops, from `multiply`.
+    multiply_piece: usize,
     finish: Code,
-    /// Bytes from the end of a piece in a run of weights to its start in the next run.
+    /// Written by the loops: bytes of weights from the last plane of an output to the next output.
     run_step: usize,
     out: *mut u8,
     out_end: *const u8,
@@ -45,21 +46,23 @@ struct Job {
     /// From there to the first one of the other pair, or [`NO_PAIR`].
     next_pair: usize,
     weights: *const u8,
-    patch_end: *const u32,
+    multiply: Code,
     add_up: Code,
+    /// Bytes of a run that are not of this piece.
+    gap: usize,
+    /// Bytes of the weights of a plane, and of its words.
+    plane_weights: usize,
+    plane_bytes: usize,
     table: *const Line,
     table_end: *const Line,
     /// Bytes of input from a column to the next.
     pitch: usize,
     /// Bytes of code for the words that a row is shorter than the longest.
     skip: usize,
-    /// Offset of the first column and channel in every row of input.
+    /// Offset of the first column and channel in every row of input, and the one of its last channel
+    /// plus 1.
     first: usize,
-    /// Bytes of a row of words.
-    row_bytes: usize,
-    /// As `patch_end` and `patch`, but those words before it.
-    widen_end: *const u32,
-    widen_to: *const u32,
+    first_end: usize,
 }
 
 /// Where the input that meets a row of the kernel is: for the first pixel of a pair, and for the second
@@ -76,7 +79,7 @@ const NO_PAIR: usize = 1 << 30;
 
 /// Words of the longest row, and bytes of the code for a word.
 const MOST_WORDS: usize = 6;
-const WORD_CODE: usize = 10;
+const WORD_CODE: usize = 14;
 
 /// Rows under a window of 5 x 5 with its pool.
 const MOST_ROWS: usize = 6;
@@ -91,10 +94,11 @@ unsafe extern "C" {
     fn tenfold_planar_3_stride_2();
     fn tenfold_planar_3_stride_2_sums();
     fn tenfold_planar_3_pair();
+    fn tenfold_planar_3_pair_sums();
     fn tenfold_planar_5();
     fn tenfold_planar_5_sums();
     fn tenfold_planar_5_pair();
-    fn tenfold_planar_pair_sums();
+    fn tenfold_planar_5_pair_sums();
 }
 
 /// The loop for a kernel and the one that adds up its words.
@@ -102,10 +106,10 @@ fn loops<const FEATURES: u32>(order: Planar, is_pair: bool) -> (Code, Code) {
     let is_3 = any(FEATURES, f::KERNEL_3) && (order.side() == 3 || !any(FEATURES, f::KERNEL_5));
     let strided = any(FEATURES, f::STRIDE) && order.stride() == 2;
     match (is_3, any(FEATURES, f::UNPOOLED) && is_pair) {
-        (true, true) => (tenfold_planar_3_pair, tenfold_planar_pair_sums),
+        (true, true) => (tenfold_planar_3_pair, tenfold_planar_3_pair_sums),
         (true, false) if strided => (tenfold_planar_3_stride_2, tenfold_planar_3_stride_2_sums),
         (true, false) => (tenfold_planar_3, tenfold_planar_3_sums),
-        (false, true) => (tenfold_planar_5_pair, tenfold_planar_pair_sums),
+        (false, true) => (tenfold_planar_5_pair, tenfold_planar_5_pair_sums),
         (false, false) => (tenfold_planar_5, tenfold_planar_5_sums),
     }
 }
@@ -152,14 +156,14 @@ pub(super) fn convolution<const FEATURES: u32>(
     }
     let sum_words = if pieces.keeps_sums { pieces.outputs * SUM_WORDS } else { 0 };
     let Some((sums, patch)) = workspace.split_at_mut_checked(sum_words) else { return };
-    let patch = patch.as_mut_ptr().cast_const();
+    let patch = patch.as_mut_ptr();
 
     let mut table = [Line { first: core::ptr::null(), second: 0 }; MOST_ROWS];
     let mut job = Job {
         corrections: [0; 4],
         sums: core::ptr::null_mut(),
         patch,
-        multiply: tenfold_planar_keep,
+        multiply_piece: 0,
         finish: tenfold_planar_keep,
         run_step: 0,
         out: core::ptr::null_mut(),
@@ -170,21 +174,23 @@ pub(super) fn convolution<const FEATURES: u32>(
         across: 0,
         next_pair: NO_PAIR,
         weights: weights.as_ptr(),
-        patch_end: patch,
+        multiply: tenfold_planar_keep,
         add_up: tenfold_planar_keep,
+        gap: 0,
+        plane_weights: side * side,
+        plane_bytes: 0,
         table: table.as_ptr(),
         table_end: table.as_ptr().wrapping_add(side),
         pitch: channels,
         skip: 0,
         first: 0,
-        row_bytes: 0,
-        widen_end: patch,
-        widen_to: patch,
+        first_end: 0,
     };
-    let finish: Code = match is_pooled {
-        true if any(FEATURES, f::FUSED_POOL) => tenfold_planar_pooled,
-        _ => tenfold_planar_single,
-    };
+    if is_pooled {
+        job.finish = tenfold_planar_pooled;
+    } else if any(FEATURES, f::UNPOOLED) {
+        job.finish = tenfold_planar_single;
+    }
 
     let (mut column, mut pixels) = (0, 0);
     while column < width {
@@ -204,52 +210,80 @@ pub(super) fn convolution<const FEATURES: u32>(
             job.next_pair = if is_pair { NO_PAIR } else { outputs.wrapping_sub(job.across) };
             let words = if is_pair { side } else { side + stride };
             job.skip = (MOST_WORDS - words) * WORD_CODE;
-            job.row_bytes = words * 4;
-            job.widen_to = patch.wrapping_sub(MOST_WORDS - words);
+            job.plane_bytes = (side * words + 1) * 4;
         }
-        let pixel = out.as_mut_ptr().wrapping_add(column * outputs);
-        let first_column = if is_pooled { 2 * column } else { column * stride } * channels;
-
-        let mut first = 0;
-        while first < outputs {
-            let count = pieces.outputs.min(outputs - first);
-            let target = pixel.wrapping_add(first);
-            job.bias = bias.as_ptr().wrapping_add(first).addr().wrapping_sub(target.addr().wrapping_mul(4));
-            job.shifts = shifts.as_ptr().wrapping_add(first).addr().wrapping_sub(target.addr());
-            job.out_end = target.wrapping_add(count).cast_const();
-            sums.fill(0);
-            let mut channel = 0;
-            while channel < channels {
-                let depth = pieces.channels.min(channels - channel);
-                let piece_bytes = depth * side * side;
-                job.weights = weights.as_ptr().wrapping_add(first * run_bytes + channel * side * side);
-                job.run_step = run_bytes - piece_bytes;
-                if pieces.keeps_sums {
-                    job.sums = sums.as_mut_ptr();
-                    job.weights = job.weights.wrapping_sub(job.run_step);
-                }
-                job.out = target;
-                job.first = first_column + channel;
-                let bytes = depth * side * job.row_bytes;
-                job.patch_end = patch.wrapping_byte_add(bytes);
-                job.widen_end = job.widen_to.wrapping_byte_add(bytes);
-                channel += depth;
-                job.finish = if channel < channels { tenfold_planar_keep } else { finish };
-                // SAFETY: of each line the loops read the columns of the block's pixels, which is
-                // inside as all columns of the row are, and of these the channels of the piece. They
-                // write `depth` planes of the patch and, where there are pieces, `count` sums, for which
-                // `workspace_words` has room; read of `count` runs of weights the planes of the
-                // piece, as many biases and shifts; and write the outputs of the block's pixels
-                // from `target` on: all that was compared with the lengths above.
-                unsafe {
-                    tenfold_planar(&raw mut job);
-                }
+        job.first = if is_pooled { 2 * column } else { column * stride } * channels;
+        let target = out.as_mut_ptr().wrapping_add(column * outputs);
+        // SAFETY: of each line the loops read the columns of the block's pixels, which is inside as all
+        // columns of the row are. They write the planes of all channels, or of a piece of them and
+        // the sums, for which `workspace_words` has room; read all weights, biases and shifts; and
+        // write the outputs of the block's pixels: all that was compared with the lengths above.
+        unsafe {
+            if pieces.keeps_sums {
+                in_pieces(&mut job, parameters, channels, pieces, sums, target);
+            } else {
+                job.first_end = job.first + channels;
+                job.outputs(parameters, target, 0, outputs);
+                tenfold_planar(&raw mut job);
             }
-            first += count;
         }
         column += pixels;
     }
     finish_row::<FEATURES>(parameters.output, out);
+}
+
+impl Job {
+    /// Sets what says where outputs `first..first + count` are, of which the first pixel's begin at `out`.
+    #[inline(always)]
+    fn outputs(&mut self, parameters: &Parameters<'_>, out: *mut u8, first: usize, count: usize) {
+        let (bias, shifts) = (parameters.bias.as_ptr().addr(), parameters.shifts.as_ptr().addr());
+        self.bias = bias.wrapping_sub(out.addr().wrapping_mul(4));
+        self.shifts = shifts.wrapping_sub(out.addr());
+        self.out = out.wrapping_add(first);
+        self.out_end = self.out.wrapping_add(count);
+    }
+}
+
+/// A block of pixels whose input does not fit into the workspace, and whose sums are kept there.
+///
+/// # Safety
+///
+/// As for the job as a whole, whose first column is `job.first`; `sums` and the words of the patch have
+/// room for `pieces`.
+#[inline(never)]
+unsafe fn in_pieces(
+    job: &mut Job,
+    parameters: &Parameters<'_>,
+    channels: usize,
+    pieces: Pieces,
+    sums: &mut [u32],
+    target: *mut u8,
+) {
+    let (finish, column, outputs) = (job.finish, job.first, parameters.bias.len());
+    let mut first = 0;
+    while first < outputs {
+        let count = pieces.outputs.min(outputs - first);
+        sums.fill(0);
+        let mut channel = 0;
+        while channel < channels {
+            let depth = pieces.channels.min(channels - channel);
+            let start = first * parameters.run_bytes + channel * job.plane_weights;
+            job.weights = parameters.weights.as_ptr().wrapping_add(start);
+            job.gap = parameters.run_bytes - depth * job.plane_weights;
+            job.first = column + channel;
+            job.first_end = job.first + depth;
+            channel += depth;
+            job.sums = sums.as_mut_ptr();
+            job.finish = if channel < channels { tenfold_planar_keep } else { finish };
+            job.outputs(parameters, target, first, count);
+            // SAFETY: the caller's.
+            unsafe {
+                tenfold_planar(job);
+            }
+        }
+        first += count;
+    }
+    job.finish = finish;
 }
 
 /// From the values plus 128 that the loops store to the output's.
