@@ -56,6 +56,8 @@
 .set PLANE_WEIGHTS, 80
 .set PLANE_BYTES, 84
 .set TABLE, 88
+.set ZERO, 112
+.set BLOCK_BYTES, 116
 
 @ One piece of the input of a block of pixels: widens it, then multiplies it with every output channel.
 function tenfold_planar
@@ -116,10 +118,7 @@ function tenfold_planar
     ldr r2, [r0, #ADD_UP]
     ldr r4, [r0, #PATCH]
     cmp r4, r7
-    bne 4f
-    adr r1, .Lnothing
-    adds r1, #1
-    movs r2, r1
+    beq 7f
 4:  str r1, [r0, #MULTIPLY]
     movs r7, r4
     blx r2
@@ -182,6 +181,25 @@ function tenfold_planar
     ldr r1, [r0, #PLANE_BYTES]
     subs r7, r7, r1
     b 3b
+    @ All is zero. If that was so under another block of this row, its output is this one's as well.
+7:  ldr r1, [r0, #SUMS]
+    cmp r1, #0
+    bne 9f
+    ldr r1, [r0, #ZERO]
+    ldr r2, [r0, #OUT]
+    cmp r1, #0
+    beq 8f
+    ldr r3, [r0, #BLOCK_BYTES]
+1:  subs r3, #1
+    ldrb r4, [r1, r3]
+    strb r4, [r2, r3]
+    bne 1b
+    leave
+8:  str r2, [r0, #ZERO]
+9:  adr r1, .Lnothing
+    adds r1, #1
+    movs r2, r1
+    b 4b
     .balign 4
 .Lnothing:
     bx lr

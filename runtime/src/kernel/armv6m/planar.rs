@@ -63,6 +63,10 @@ struct Job {
     /// plus 1.
     first: usize,
     first_end: usize,
+    /// Written by the loops: the output of a block of this row whose input is zero, or null.
+    zero: *const u8,
+    /// Bytes of a block's output.
+    block_bytes: usize,
 }
 
 /// Where the input that meets a row of the kernel is: for the first pixel of a pair, and for the second
@@ -185,6 +189,8 @@ pub(super) fn convolution<const FEATURES: u32>(
         skip: 0,
         first: 0,
         first_end: 0,
+        zero: core::ptr::null(),
+        block_bytes: 0,
     };
     if is_pooled {
         job.finish = tenfold_planar_pooled;
@@ -207,6 +213,7 @@ pub(super) fn convolution<const FEATURES: u32>(
             let is_pair = !is_pooled && pixels < 3;
             (job.multiply, job.add_up) = loops::<FEATURES>(order, is_pair);
             job.across = apart * outputs;
+            job.block_bytes = pixels * outputs;
             job.next_pair = if is_pair { NO_PAIR } else { outputs.wrapping_sub(job.across) };
             let words = if is_pair { side } else { side + stride };
             job.skip = (MOST_WORDS - words) * WORD_CODE;
