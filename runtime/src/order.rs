@@ -157,6 +157,7 @@ pub struct Paired {
     height: usize,
     width: usize,
     channels: usize,
+    stride: usize,
     is_pooled: bool,
 }
 
@@ -167,9 +168,9 @@ const MOST_PIECE: usize = 256;
 const MOST_PIXELS: usize = 4;
 
 impl Paired {
-    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group, stride
-    /// 1, and a kernel of 3 x 3, or one of 5 x 5 with a pool of 2 x 2 at stride 2; that pool or none
-    /// for the former.
+    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group, and a
+    /// kernel of 3 x 3 without a pool at stride 1 or 2, or of 3 x 3 or 5 x 5 at stride 1 with a pool of
+    /// 2 x 2 at stride 2.
     #[must_use]
     pub fn new(window: Window, groups: u16, pool: Window, weight_bits: u8, channels: u16) -> Option<Self> {
         let [height, width] = window.kernel;
@@ -181,10 +182,16 @@ impl Paired {
             _ => false,
         };
         let (height, width, channels) = (usize::from(height), usize::from(width), usize::from(channels));
-        (fits && window.stride == [1, 1] && groups == 1 && weight_bits == 8).then_some(Self {
+        let stride = match window.stride {
+            [1, 1] => 1,
+            [2, 2] if is_single => 2,
+            _ => return None,
+        };
+        (fits && groups == 1 && weight_bits == 8).then_some(Self {
             height,
             width,
             channels,
+            stride,
             is_pooled,
         })
     }
@@ -229,6 +236,12 @@ impl Paired {
         self.height
     }
 
+    /// Columns from a pixel to the next.
+    #[cfg(back_end = "armv7em")]
+    pub(crate) const fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Whether the pairs are of columns, not of channels.
     #[cfg(back_end = "armv7em")]
     pub(crate) const fn pairs_columns(&self) -> bool {
@@ -250,19 +263,19 @@ impl Paired {
             (false, _) if pairs_columns => self.width.div_ceil(2) * self.height * pixels,
             (true, 5) => 6 * (4 + 3),
             (true, _) => (self.height + 1) * (self.width + 1),
-            (false, _) => self.height * (self.width + pixels - 1),
+            (false, _) => self.height * (self.width + self.stride * (pixels - 1)),
         }
     }
 
-    /// Words of workspace: the widened input of one window of the pool; or, of a block of pixels,
-    /// the sums and as many planes as fit.
+    /// Words of workspace: the widened input of one window of the pool; or, of a block of pixels, the
+    /// planes and the four sums of an output, as far as they fit: more of them are kept in pieces.
     pub(crate) fn workspace_words(&self, output: Shape) -> usize {
         let pixels = Self::pixels(usize::from(output.width), 0);
         let planes = self.planes() * self.plane_words(pixels);
         if self.is_pooled {
             return planes;
         }
-        (planes + usize::from(output.channels) * pixels).min(MOST_PIECE)
+        (planes + 4).min(MOST_PIECE)
     }
 
     /// Bytes of one run.

@@ -204,13 +204,19 @@ pub(crate) fn dense_step<const FEATURES: u32>(
     sums: &mut [i32],
 ) {
     let mut run = step * sums.len();
-    for sums in sums.chunks_mut(4) {
+    let mut rest = sums;
+    if let Some(mut groups) = Groups::new::<FEATURES>(layer, parameters, run, rest.len() / 4, input) {
+        let (fours, others) = rest.as_chunks_mut::<4>();
+        run += 4 * fours.len();
+        for sums in fours {
+            groups.next(sums);
+        }
+        rest = others;
+    }
+    for sums in rest.chunks_mut(4) {
         let mut totals = four_of(sums, 0);
-        Four::new::<FEATURES>(parameters, layer.input_signed, run, sums.len()).dot::<FEATURES>(
-            0,
-            input,
-            &mut totals,
-        );
+        let four = Four::new::<FEATURES>(parameters, layer.input_signed, run, sums.len());
+        four.dot::<FEATURES>(0, input, &mut totals);
         sums.iter_mut().zip(totals).for_each(|(to, from)| *to = from);
         run += sums.len();
     }
@@ -224,11 +230,79 @@ pub(crate) fn dense<const FEATURES: u32>(
     input: &[u8],
     out: &mut [u8],
 ) {
-    for first in (0..out.len()).step_by(4) {
+    let mut first = 0;
+    let whole = out.len() / 4;
+    if let Some(mut groups) = Groups::new::<FEATURES>(layer, parameters, 0, whole, input) {
+        let (fours, _) = out.as_chunks_mut::<4>();
+        let each = parameters.bias.as_chunks::<4>().0.iter().zip(parameters.shifts.as_chunks::<4>().0);
+        for (values, (bias, shifts)) in fours.iter_mut().zip(each) {
+            let mut sums = *bias;
+            groups.next(&mut sums);
+            for ((value, sum), &shift) in values.iter_mut().zip(sums).zip(shifts) {
+                *value = requantize::<FEATURES>(sum, shift, parameters.output);
+            }
+        }
+        first = 4 * whole;
+    }
+    while first < out.len() {
         let count = 4.min(out.len() - first);
         let mut sums = four_of(parameters.bias, first);
-        Four::new::<FEATURES>(parameters, layer.input_signed, first, count)
-            .dot::<FEATURES>(0, input, &mut sums);
+        let four = Four::new::<FEATURES>(parameters, layer.input_signed, first, count);
+        four.dot::<FEATURES>(0, input, &mut sums);
         finish_four::<FEATURES>(parameters, &sums, first, count, out);
+        first += count;
+    }
+}
+
+/// Groups of four runs of 8-bit weights, one after the other, that are multiplied with the same inputs.
+struct Groups {
+    job: Dot,
+    left: usize,
+    step: usize,
+    dot: unsafe extern "C" fn(*mut Dot),
+}
+
+impl Groups {
+    /// `count` groups from run number `first` on; `None` where the loop is not for such weights.
+    #[inline(always)]
+    fn new<const FEATURES: u32>(
+        layer: &Layer<'_>,
+        parameters: &Parameters<'_>,
+        first: usize,
+        count: usize,
+        input: &[u8],
+    ) -> Option<Self> {
+        let length = input.len();
+        let weights = parameters.weights.get(first * length..(first + 4 * count) * length)?;
+        let is_8 = !any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) || parameters.weight_bits == 8;
+        if !is_8 || length == 0 || length % 4 != 0 || parameters.run_bytes != length {
+            return None;
+        }
+        let run = |index: usize| weights.as_ptr().wrapping_add(index * length);
+        let inputs = input.as_ptr_range();
+        let weights = [run(0), run(1), run(2), run(3)];
+        let job = Dot { inputs: inputs.start, weights, inputs_end: inputs.end, sums: [0; 4] };
+        let dot = if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
+            tenfold_dot_signed
+        } else {
+            tenfold_dot_unsigned
+        };
+        Some(Self { job, left: count, step: 4 * length, dot })
+    }
+
+    /// The products of the next group, added to `sums`.
+    #[inline(always)]
+    fn next(&mut self, sums: &mut [i32; 4]) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
+        self.job.sums = *sums;
+        // SAFETY: the loop reads the inputs, a multiple of four bytes other than 0, and as many of each of
+        // four runs; `new` has compared the lengths of all groups, of which `left` were left. It writes to
+        // the job alone.
+        unsafe { (self.dot)(&raw mut self.job) };
+        for weights in &mut self.job.weights {
+            *weights = weights.wrapping_add(self.step);
+        }
+        *sums = self.job.sums;
     }
 }

@@ -75,8 +75,9 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: as above.
     unsafe {
         asm!(
+            // Over to an aligned place, for which one instruction is counted.
             #[cfg(target_arch = "arm")]
-            "mov r11, r11",
+            "b 1f\n.balign 64\n1: mov r11, r11",
             #[cfg(target_arch = "riscv32")]
             ".word 0x00202013",
             options(nostack, preserves_flags)

@@ -234,30 +234,129 @@ function tenfold_pooled_5x5_image
     .endr
     end_pooled
 
-@ \count registers from \first on are loaded from [\address]!, or loaded or stored without stepping on.
-.macro load_sums count
-    .if \count == 4
-    ldmia r4, {r0-r3}
-    .elseif \count == 3
-    ldmia r4, {r0-r2}
-    .elseif \count == 2
-    ldmia r4, {r0-r1}
-    .else
+@ Where there is no pool, an output channel of some pixels side by side takes three pieces of code, each of
+@ which goes on with the next by an address on the stack: a start, a loop, a finish.
+@
+@   sp+0 biases       +16 patch        +32 bytes from a piece of a run to the next run's
+@     +4 shifts       +20 its end      +36 bytes from a pixel of the output to the next
+@     +8 outputs      +24 loop         +40 end of the first pixel's outputs
+@    +12 weights      +28 finish       +44 start
+@                                      +48 sums of channels that are computed in pieces
+function tenfold_single
+    push {r4-r11, lr}
+    ldmia r0!, {r4-r11}
+    ldmia r0, {r0-r3, r12}
+    push {r0-r3, r12}
+    push {r4-r11}
+    ldr pc, [sp, #44]
+
+@ Starts with the bias, and with the half that is added for rounding.
+function tenfold_start_bias
+    ldmia sp, {r4-r9}
     ldr r0, [r4]
+    ldrb r1, [r5]
+    movs r2, #1
+    lsls r2, r1
+    add r0, r0, r2, lsr #1
+    mov lr, r7
+    mov r12, r8
+    spread_bias
+    ldr pc, [sp, #24]
+
+@ Starts with sums, which a finish will store again, or not.
+.macro start_sums name, writeback
+function \name
+    ldmia sp, {r4-r9}
+    ldr r11, [sp, #48]
+    ldmia r11\writeback, {r0-r3}
+    .ifnb \writeback
+    str r11, [sp, #48]
     .endif
+    mov lr, r7
+    mov r12, r8
+    ldr pc, [sp, #24]
 .endm
 
-.macro store_sums count
-    .if \count == 4
-    stmia r4!, {r0-r3}
-    .elseif \count == 3
-    stmia r4!, {r0-r2}
-    .elseif \count == 2
-    stmia r4!, {r0-r1}
-    .else
-    str r0, [r4], #4
-    .endif
+start_sums tenfold_start_sums
+start_sums tenfold_start_last_sums, !
+
+@ Where the next channel's pointers are in r4-r7: goes on or ends.
+.macro end_channel
+    stmia sp, {r4-r7}
+    ldr r8, [sp, #40]
+    cmp r6, r8
+    it ne
+    ldrne pc, [sp, #44]
+    add sp, sp, #52
+    pop {r4-r11, pc}
 .endm
+
+.macro next_channel
+    ldmia sp, {r4-r6}
+    ldr r8, [sp, #32]
+    ldrb r9, [r5], #1
+    adds r4, #4
+    add r7, lr, r8
+.endm
+
+@ The sum has its half; only if the bits that are shifted out are zero was it a tie. They are what is left
+@ when the sum is shifted to the other side, by 32 - shift (by 0 for a shift of 0).
+.macro requantize sum, address:vararg
+    asr r12, \sum, r9
+    lsls lr, \sum, r10
+    it eq
+    biceq r12, r12, #1
+    usat r12, #8, r12
+    strb r12, \address
+.endm
+
+.macro prepare_requantize
+    next_channel
+    rsb r10, r9, #0
+    ldr r11, [sp, #36]
+    and r10, r10, #31
+.endm
+
+function tenfold_finish_4
+    prepare_requantize
+    requantize r0, [r6]
+    requantize r1, [r6, r11]
+    requantize r2, [r6, r11, lsl #1]
+    add r11, r11, r11, lsl #1
+    requantize r3, [r6, r11]
+    adds r6, #1
+    end_channel
+
+@ One, two or three pixels; r8 is where the next channel's outputs of the last one would be.
+function tenfold_finish_3
+    prepare_requantize
+    requantize r2, [r6, r11, lsl #1]
+    b 2f
+    .globl tenfold_finish_2
+    .hidden tenfold_finish_2
+    .thumb_func
+    .type tenfold_finish_2, %function
+tenfold_finish_2:
+    prepare_requantize
+2:  requantize r1, [r6, r11]
+    b 1f
+    .globl tenfold_finish_1
+    .hidden tenfold_finish_1
+    .thumb_func
+    .type tenfold_finish_1, %function
+tenfold_finish_1:
+    prepare_requantize
+1:  requantize r0, [r6]
+    adds r6, #1
+    end_channel
+
+function tenfold_finish_store
+    next_channel
+    ldr r11, [sp, #48]
+    stmia r11!, {r0-r3}
+    str r11, [sp, #48]
+    adds r6, #1
+    end_channel
 
 .macro load_inputs count
     .if \count == 6
@@ -273,38 +372,6 @@ function tenfold_pooled_5x5_image
     .else
     ldr r4, [r12], #4
     .endif
-.endm
-
-.macro start_single count
-    push {r4-r11, lr}
-    ldmia r0, {r4-r9}
-    push {r4-r9}
-1:  load_sums \count
-    mov lr, r5
-    mov r12, r7
-    .if \count < 4
-    ldr r9, [sp, #16]
-    .endif
-2:
-    .set pair, 0
-.endm
-
-.macro end_single count
-    .if \count < 4
-    cmp r12, r9
-    .else
-    ldr r11, [sp, #16]
-    cmp r12, r11
-    .endif
-    bne 2b
-    ldmia sp, {r4-r9}
-    store_sums \count
-    add r5, r5, r6
-    stmia sp, {r4-r5}
-    cmp r4, r9
-    bne 1b
-    add sp, sp, #24
-    pop {r4-r11, pc}
 .endm
 
 @ As next_pair, where r3 is free: of 9 pairs in five words two words are loaded at a time.
@@ -326,57 +393,96 @@ function tenfold_pooled_5x5_image
     .set pair, pair + 1
 .endm
 
-@ The next pair of weights times \count inputs side by side, of which the first is in \a.
-.macro multiply_side_by_side count, a, b, c, d, image=0
-    .if \count == 4 || \image
-    next_pair r10
+@ The next pair of weights, where \count sums are in use.
+.macro next_weights count, to
+    .if \count == 4
+    next_pair \to
     .else
-    next_of_five_words r10
+    next_of_five_words \to
     .endif
-    smlad r0, \a, r10, r0
+.endm
+
+@ A pair of weights times \count inputs side by side, of which the first is in \a.
+.macro multiply_side_by_side count, weights, a, b, c, d
+    smlad r0, \a, \weights, r0
     .if \count > 1
-    smlad r1, \b, r10, r1
+    smlad r1, \b, \weights, r1
     .endif
     .if \count > 2
-    smlad r2, \c, r10, r2
+    smlad r2, \c, \weights, r2
     .endif
     .if \count > 3
-    smlad r3, \d, r10, r3
+    smlad r3, \d, \weights, r3
     .endif
 .endm
 
 @ 3 x 3 for \count pixels: 3 rows of \count + 2 words a plane, 5 words of weights.
-.macro single name, count, inputs
-function \name
-    start_single \count
+.macro single count, inputs
+function tenfold_single_\count
+2:  .set pair, 0
     .rept 3
     load_inputs \inputs
-    multiply_side_by_side \count, r4, r5, r6, r7
-    multiply_side_by_side \count, r5, r6, r7, r8
-    multiply_side_by_side \count, r6, r7, r8, r9
+    next_weights \count, r10
+    multiply_side_by_side \count, r10, r4, r5, r6, r7
+    next_weights \count, r10
+    multiply_side_by_side \count, r10, r5, r6, r7, r8
+    next_weights \count, r10
+    multiply_side_by_side \count, r10, r6, r7, r8, r9
     .endr
-    end_single \count
+    .if \count < 4
+    cmp r12, r9
+    .else
+    ldr r11, [sp, #20]
+    cmp r12, r11
+    .endif
+    bne 2b
+    ldr pc, [sp, #28]
+.endm
+
+@ The same at stride 2: in each row first the \count + 1 even columns, then the \count odd ones.
+.macro single_stride_2 count, inputs
+function tenfold_single_\count\()_stride_2
+2:  .set pair, 0
+    .rept 3
+    load_inputs \inputs
+    next_weights \count, r10
+    multiply_side_by_side \count, r10, r4, r5, r6, r7
+    next_weights \count, r9
+    next_weights \count, r10
+    multiply_side_by_side \count, r10, r5, r6, r7, r8
+    load_inputs \count
+    multiply_side_by_side \count, r9, r4, r5, r6, r7
+    .endr
+    ldr r10, [sp, #20]
+    cmp r12, r10
+    bne 2b
+    ldr pc, [sp, #28]
 .endm
 
 @ 3 x 3 of an image: for each of 2 pairs of columns 3 rows of \count words, 3 words of weights.
-.macro single_image name, count
-function \name
-    start_single \count
+.macro single_image count
+function tenfold_single_\count\()_image
+    .set pair, 0
     .rept 6
     load_inputs \count
-    multiply_side_by_side \count, r4, r5, r6, r7, 1
+    next_pair r10
+    multiply_side_by_side \count, r10, r4, r5, r6, r7
     .endr
-    end_single \count
+    ldr pc, [sp, #28]
 .endm
 
-single tenfold_single_1, 1, 3
-single tenfold_single_2, 2, 4
-single tenfold_single_3, 3, 5
-single tenfold_single_4, 4, 6
-single_image tenfold_single_1_image, 1
-single_image tenfold_single_2_image, 2
-single_image tenfold_single_3_image, 3
-single_image tenfold_single_4_image, 4
+single 1, 3
+single 2, 4
+single 3, 5
+single 4, 6
+single_stride_2 1, 2
+single_stride_2 2, 3
+single_stride_2 3, 4
+single_stride_2 4, 5
+single_image 1
+single_image 2
+single_image 3
+single_image 4
 
 @ One more word of inputs, for four runs of weights.
 .macro four_by_four extend
@@ -434,19 +540,21 @@ dot tenfold_dot_signed, sxtb16
 
 @ Widens the channels of some pixels of some rows in pairs, into words that are a plane apart.
 @ r1 first word of the pixel, r2 pixels left, r3 channels beyond the quads, r4 bytes of a plane,
-@ r5 quads of channels, r12 the pixel, lr address of the next row's address.
+@ r5 quads of channels, r12 the pixel, lr address of the next row's address, of which the last is 0.
 .macro widen name, extend
 function \name
     push {r4-r11, lr}
     ldr r4, [r0, #12]
     ldr r5, [r0, #16]
     ldr r3, [r0, #20]
-    add lr, r0, #36
-1:  ldr r1, [r0]
+    add lr, r0, #32
+1:  ldr r12, [r0, #28]
+    ldr r7, [lr], #4
+    cmp r7, #0
+    beq 9f
+    ldr r1, [r0]
     ldr r2, [r0, #4]
-    ldr r12, [r0, #28]
-    ldr r8, [lr], #4
-    add r12, r12, r8
+    add r12, r12, r7
 2:  mov r6, r1
     mov r7, r12
     subs r11, r5, #1
@@ -482,10 +590,8 @@ function \name
     ldr r8, [r0, #8]
     add r1, r1, r8
     str r1, [r0]
-    ldr r8, [r0, #32]
-    cmp lr, r8
-    bne 1b
-    pop {r4-r11, pc}
+    b 1b
+9:  pop {r4-r11, pc}
 .endm
 
 widen tenfold_widen_unsigned, uxtb16
@@ -576,12 +682,15 @@ widen_images signed, sxtb16
 .purgem start_pooled
 .purgem end_pooled
 .purgem row_of_three
-.purgem load_sums
-.purgem store_sums
 .purgem load_inputs
-.purgem start_single
-.purgem end_single
 .purgem multiply_side_by_side
 .purgem single
+.purgem single_stride_2
+.purgem start_sums
+.purgem end_channel
+.purgem next_channel
+.purgem requantize
+.purgem prepare_requantize
+.purgem next_weights
 .purgem single_image
 .text
