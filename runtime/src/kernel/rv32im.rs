@@ -99,6 +99,7 @@ fn blocks<const FEATURES: u32>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows
     let [kernel_height, kernel_width] = window.kernel.map(usize::from);
     let [stride_down, stride_across] = window.stride.map(usize::from);
     let is_pooled = pool.kernel == [2, 2];
+    let pool_across = usize::from(pool.stride[1]);
     let pixels = if is_pooled { 1 } else { PIXELS };
     let run = kernel_width * channels;
     let columns = out.len().checked_div(outputs).unwrap_or(0);
@@ -111,10 +112,10 @@ fn blocks<const FEATURES: u32>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows
         for (row, inputs) in inputs.iter_mut().enumerate() {
             for (index, input) in inputs.iter_mut().enumerate() {
                 let (down, column) = if is_pooled {
-                    (index / 2, block * usize::from(pool.stride[1]) + index % 2)
+                    (index / 2, block * pool_across + index % 2)
                 } else {
                     // Beyond the row the last pixel is repeated.
-                    (0, (block * PIXELS + index).min(columns - 1))
+                    (0, (block * PIXELS + index).min(columns - 1) * pool_across)
                 };
                 let found = rows.run(down * stride_down + row, column * stride_across * channels, run);
                 if found.len() != run {
