@@ -300,9 +300,18 @@ impl Paired {
 
     /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
     pub(crate) fn is_well_formed(self, run: &[u8]) -> bool {
-        let magnitude = |&byte: &u8| u32::from((byte as i8).unsigned_abs());
-        let weights: u32 = self.positions().filter_map(|place| run.get(place)).map(magnitude).sum();
-        weights == run.iter().map(magnitude).sum()
+        let magnitude = |byte: u8| u32::from((byte as i8).unsigned_abs());
+        // Loops, and not `positions`: a board has them too.
+        let mut weights = 0;
+        for row in 0..self.height {
+            for column in 0..self.width {
+                for channel in 0..self.channels {
+                    let byte = run.get(self.position(row, column, channel)).copied();
+                    weights += magnitude(byte.unwrap_or(0));
+                }
+            }
+        }
+        run.iter().fold(0, |all, &byte| all + magnitude(byte)) == weights
     }
 
     /// The places of a run's weights, in plain order.

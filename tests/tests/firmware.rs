@@ -11,6 +11,7 @@ use std::{env, fs};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use tenfold_runtime::format::{self, Core};
+use tenfold_tests::spec::{self, LayerSpec, ModelSpec};
 
 /// A folder of `firmware/`, and what the tests must know of the board beyond it.
 struct Board {
@@ -156,6 +157,73 @@ fn no_panic_of_the_runtime_is_left() {
     }
 }
 
+/// What the runtime takes of the flash for `nano`, the model and the vector table not counted, and that
+/// the kernels that `nano` has no use for are not linked: for a depthwise convolution and for a dense layer
+/// that is not the last. A network that has both does link them.
+#[test]
+fn only_what_the_model_uses_is_linked() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("depthwise.postcard");
+    let depthwise = format::encode(&depthwise()).expect("a well-formed network");
+    fs::write(&path, &depthwise).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let m0 = (&MICROBIT, ["4four11convolution", "4four5dense"], 13 << 10);
+    let m4 = (&STM32F405, ["7armv7em5plain", "7armv7em5dense"], 16 << 10);
+    for (Board { target, .. }, kernels, most) in [m0, m4] {
+        let build = |model: Option<&Path>| {
+            let mut build = cargo("bench", "build");
+            // A directory of its own: another test builds the same program.
+            let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("linked-firmware");
+            build.args(["--bin", "bare", "--target", target]).env("CARGO_TARGET_DIR", &directory);
+            model.map(|model| build.env("TENFOLD_MODEL", model));
+            let (status, text) = run(&mut build);
+            assert_eq!(status, Some(0), "{text}");
+            Image::read(&directory.join(target).join("release/bare"))
+        };
+        let linked = |image: &Image| {
+            let symbols = image.symbols();
+            // What follows the name in either way that rustc writes symbols: a hash or arguments.
+            let is = |symbol: &str, kernel| {
+                ["17h", "K"].iter().any(|end| symbol.contains(&format!("{kernel}{end}")))
+            };
+            kernels.map(|kernel| symbols.iter().any(|symbol| is(symbol, kernel)))
+        };
+        assert_eq!(linked(&build(Some(&path))), [true; 2], "{target}: {kernels:?}");
+        let nano = build(None);
+        assert_eq!(linked(&nano), [false; 2], "{target}: {kernels:?}");
+
+        let order = Core::of_target(target, "").expect("a core with an order of its own").order();
+        let model = format::reorder(&model_file("nano.postcard"), order).expect("a model file");
+        let size = nano.code() - model.len();
+        println!("{target}: {size} bytes for nano");
+        assert!(size <= most, "{target}: {size} bytes, more than {most}");
+    }
+}
+
+/// A depthwise convolution, and a dense layer before the last.
+fn depthwise() -> ModelSpec {
+    let parameters = |fan_in: usize, outputs: usize, output: spec::Output| spec::Parameters {
+        weight_bits: 8,
+        weights: vec![1; fan_in * outputs],
+        bias: vec![0; outputs],
+        shifts: if output == spec::Output::Logits { Vec::new() } else { vec![4; outputs] },
+        output,
+    };
+    let convolution = |groups: u16, stride: u8, outputs| LayerSpec::Convolution {
+        kernel: [7, 7],
+        stride: [stride; 2],
+        padding: [0; 4],
+        groups,
+        pool: None,
+        parameters: parameters(49, outputs, spec::Output::Unsigned),
+    };
+    let layers = vec![
+        convolution(1, 3, 4),
+        convolution(4, 1, 4),
+        LayerSpec::Dense { parameters: parameters(2 * 2 * 4, 6, spec::Output::Unsigned) },
+        LayerSpec::Dense { parameters: parameters(6, 10, spec::Output::Logits) },
+    ];
+    ModelSpec { name: "depthwise".into(), input: [28, 28, 1], logit_exponent: 0, layers }
+}
+
 #[test]
 fn instructions_are_counted() {
     let (status, text) =
@@ -204,11 +272,22 @@ impl Image {
         Self(fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
+    /// The names of all symbols.
+    fn symbols(&self) -> Vec<String> {
+        let file = object::File::parse(&*self.0).expect("an ELF file");
+        file.symbols().filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect()
+    }
+
     /// The functions that start a panic.
     fn panics(&self) -> Vec<String> {
+        self.symbols().into_iter().filter(|name| name.contains("panicking")).collect()
+    }
+
+    /// Bytes of code and constants.
+    fn code(&self) -> usize {
         let file = object::File::parse(&*self.0).expect("an ELF file");
-        let names = file.symbols().filter_map(|symbol| symbol.name().ok().map(str::to_owned));
-        names.filter(|name| name.contains("panicking")).collect()
+        let size = |name| file.section_by_name(name).map_or(0, |section| section.size() as usize);
+        size(".text") + size(".rodata")
     }
 
     /// The source files that panics name as where they come from, some with text before the path.

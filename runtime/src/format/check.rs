@@ -123,7 +123,9 @@ fn convolution<'a, const FEATURES: u32>(
         _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
     };
     let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
-    if let Some(arrangement) = arrangement
+    // Only pairs have anything beside the weights.
+    if any(FEATURES, f::PAIRED_CONVOLUTION)
+        && let Some(arrangement) = arrangement
         && parameters
             .weights
             .chunks_exact(length.max(1))
@@ -330,7 +332,12 @@ pub(super) fn features(layer: &Layer<'_>, is_last: bool) -> u32 {
             let channels = if layer.input.channels == 1 { f::ONE_CHANNEL } else { f::CHANNELS };
             let stride = if window.stride == [1, 1] { 0 } else { f::STRIDE };
             let unpooled = pool.kernel == [1, 1] && pool.stride == [1, 1];
-            let pool = if unpooled { f::UNPOOLED } else { f::FUSED_POOL };
+            let pool = match (unpooled, layer.input.channels) {
+                (true, _) if layer.output.width % 2 == 1 => f::UNPOOLED | f::ODD_WIDTH,
+                (true, _) => f::UNPOOLED,
+                (false, 1) => f::FUSED_POOL | f::POOLED_IMAGE,
+                (false, _) => f::FUSED_POOL,
+            };
             kind | kernel | channels | stride | pool | f::PLAIN_CONVOLUTION << parameters.order as u32
         }
         Operation::MaxPool { .. } => f::MAX_POOL,

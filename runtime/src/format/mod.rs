@@ -108,6 +108,10 @@ pub mod features {
     pub const UNPOOLED: u32 = 1 << 27;
     /// A convolution with another stride than 1, vertically or horizontally.
     pub const STRIDE: u32 = 1 << 28;
+    /// A convolution without a pool whose output has an odd number of columns.
+    pub const ODD_WIDTH: u32 = 1 << 29;
+    /// A convolution of one input channel with a pool.
+    pub const POOLED_IMAGE: u32 = 1 << 30;
 
     /// All there are and will be: what a [`Model`](crate::Model) can do where its type does not say.
     pub const ALL: u32 = u32::MAX;

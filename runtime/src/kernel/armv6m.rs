@@ -51,12 +51,14 @@ pub(crate) fn convolution<const FEATURES: u32>(
     out: &mut [u8],
 ) {
     match Arrangement::of_layer::<FEATURES>(layer) {
-        Some(Arrangement::Planar(order)) => {
+        Some(Arrangement::Planar(order)) if any(FEATURES, f::PLANAR_CONVOLUTION) => {
             planar::convolution::<FEATURES>(layer, job.parameters, order, rows, workspace, out);
         }
-        Some(Arrangement::Paired(_)) => portable::convolution::<FEATURES>(layer, job, rows, workspace, out),
+        Some(_) if any(FEATURES, f::PAIRED_CONVOLUTION) => {
+            portable::convolution::<FEATURES>(layer, job, rows, workspace, out);
+        }
         None if any(FEATURES, f::PLAIN_CONVOLUTION) => four::convolution::<FEATURES>(layer, job, rows, out),
-        None => {}
+        _ => {}
     }
 }
 

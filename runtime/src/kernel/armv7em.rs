@@ -57,12 +57,14 @@ pub(crate) fn convolution<const FEATURES: u32>(
     out: &mut [u8],
 ) {
     match Arrangement::of_layer::<FEATURES>(layer) {
-        Some(Arrangement::Paired(order)) => {
+        Some(Arrangement::Paired(order)) if any(FEATURES, f::PAIRED_CONVOLUTION) => {
             paired::convolution::<FEATURES>(layer, job.parameters, order, rows, workspace, out);
         }
-        Some(Arrangement::Planar(_)) => portable::convolution::<FEATURES>(layer, job, rows, workspace, out),
+        Some(_) if any(FEATURES, f::PLANAR_CONVOLUTION) => {
+            portable::convolution::<FEATURES>(layer, job, rows, workspace, out);
+        }
         None if any(FEATURES, f::PLAIN_CONVOLUTION) => plain::<FEATURES>(layer, job, rows, out),
-        None => {}
+        _ => {}
     }
 }
 

@@ -234,8 +234,8 @@ impl Input<'_> {
             return None;
         }
         // Which of the loops a network can need.
-        let pooled_3x3 = any(FEATURES, f::FUSED_POOL) && any(FEATURES, f::KERNEL_3);
-        let pooled_5x5 = any(FEATURES, f::FUSED_POOL) && any(FEATURES, f::KERNEL_5);
+        let pooled_3x3 = any(FEATURES, f::POOLED_IMAGE) && any(FEATURES, f::KERNEL_3);
+        let pooled_5x5 = any(FEATURES, f::POOLED_IMAGE) && any(FEATURES, f::KERNEL_5);
         let single = any(FEATURES, f::UNPOOLED);
         Some(match (self.count, pixels, any(FEATURES, f::SIGNED_INPUT) && self.signed) {
             (4, 2, false) if pooled_3x3 => tenfold_widen_image_3x3_unsigned,
@@ -364,7 +364,7 @@ fn pooled<const FEATURES: u32>(
     }
     let windows = out.len().checked_div(outputs).unwrap_or(0);
     let further = 2 * windows.saturating_sub(1);
-    let one_channel = any(FEATURES, f::ONE_CHANNEL) && (channels == 1 || !any(FEATURES, f::CHANNELS));
+    let one_channel = any(FEATURES, f::POOLED_IMAGE) && (channels == 1 || !any(FEATURES, f::CHANNELS));
     let is_5x5 = any(FEATURES, f::KERNEL_5) && (side == 5 || !any(FEATURES, f::KERNEL_3));
     let multiply = match (is_5x5, one_channel) {
         (false, true) => tenfold_pooled_3x3_image as PooledLoop,
@@ -604,25 +604,28 @@ fn multiply<const FEATURES: u32>(
     {
         return;
     }
+    // Of an even number of columns two are left, or none.
+    let odd = any(FEATURES, f::ODD_WIDTH);
     let finish = match pixels {
         _ if !is_last => tenfold_finish_store,
-        1 => tenfold_finish_1,
+        1 if odd => tenfold_finish_1,
         2 => tenfold_finish_2,
-        3 => tenfold_finish_3,
+        3 if odd => tenfold_finish_3,
         _ => tenfold_finish_4,
     };
+    let is_image = any(FEATURES, f::ONE_CHANNEL) && order.pairs_columns();
     let code = match (pixels, order.stride()) {
-        (1, _) if any(FEATURES, f::ONE_CHANNEL) && order.pairs_columns() => tenfold_single_1_image,
-        (2, _) if any(FEATURES, f::ONE_CHANNEL) && order.pairs_columns() => tenfold_single_2_image,
-        (3, _) if any(FEATURES, f::ONE_CHANNEL) && order.pairs_columns() => tenfold_single_3_image,
-        (_, _) if any(FEATURES, f::ONE_CHANNEL) && order.pairs_columns() => tenfold_single_4_image,
-        (1, 2) if any(FEATURES, f::STRIDE) => tenfold_single_1_stride_2,
+        (1, _) if odd && is_image => tenfold_single_1_image,
+        (2, _) if is_image => tenfold_single_2_image,
+        (3, _) if odd && is_image => tenfold_single_3_image,
+        _ if is_image => tenfold_single_4_image,
+        (1, 2) if odd && any(FEATURES, f::STRIDE) => tenfold_single_1_stride_2,
         (2, 2) if any(FEATURES, f::STRIDE) => tenfold_single_2_stride_2,
-        (3, 2) if any(FEATURES, f::STRIDE) => tenfold_single_3_stride_2,
+        (3, 2) if odd && any(FEATURES, f::STRIDE) => tenfold_single_3_stride_2,
         (_, 2) if any(FEATURES, f::STRIDE) => tenfold_single_4_stride_2,
-        (1, _) => tenfold_single_1,
+        (1, _) if odd => tenfold_single_1,
         (2, _) => tenfold_single_2,
-        (3, _) => tenfold_single_3,
+        (3, _) if odd => tenfold_single_3,
         _ => tenfold_single_4,
     };
     let out = out.as_mut_ptr().wrapping_add(outputs.start);
