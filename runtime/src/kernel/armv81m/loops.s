@@ -430,11 +430,23 @@ image_window tenfold_helium_image_32, 2
     vldrw.u32 q0, [\row], #16
 .endm
 
-@ A row of weights, the first of which is at \offset.
+@ A row of weights: the first at \offset, the others so many channels behind it and behind each other.
 .macro load_weights offset, channels
     vldrw.u32 q4, [r11, #\offset]
     vldrw.u32 q5, [r11, #\offset + \channels]
     vldrw.u32 q6, [r11, #\offset + 2 * \channels]
+    offset_row
+.endm
+
+@ The second row, in the middle of which r11 goes on to the next channels.
+.macro load_middle_weights channels
+    vldrw.u32 q4, [r11, #-\channels]
+    vldrw.u32 q5, [r11], #16
+    vldrw.u32 q6, [r11, #\channels - 16]
+    offset_row
+.endm
+
+.macro offset_row
     veor q4, q4, q7
     veor q5, q5, q7
     veor q6, q6, q7
@@ -466,15 +478,14 @@ function tenfold_helium_pooled_3x3x\channels
     multiply_row r0, r2
     load_inputs r3, \channels
     multiply_row r4, r6
-    load_weights -\channels, \channels
+    load_middle_weights \channels
     multiply_row r0, r2
     load_inputs r5, \channels
     multiply_row r4, r6
-    load_weights 2 * \channels, \channels
+    load_weights 2 * \channels - 16, \channels
     multiply_row r0, r2
     load_inputs r7, \channels
     multiply_row r4, r6
-    add r11, r11, #16
     le lr, 5b
     add r11, r11, #8 * \channels
     stmia r8!, {r0, r2, r4, r6}
@@ -490,9 +501,14 @@ pooled_block 16
 pooled_block 32
 pooled_block 64
 
-@ One weight for four pixels side by side, whose inputs are \a to \d.
+@ One weight for four pixels side by side, whose inputs are \a to \d. With the one in the middle r11 goes on to
+@ the next channels.
 .macro multiply_single pixels, offset, a, b, c, d
+    .ifc \offset, next
+    vldrw.u32 q6, [r11], #16
+    .else
     vldrw.u32 q6, [r11, #\offset]
+    .endif
     veor q6, q6, q7
     vmladava.u8 r0, \a, q6
     vmladava.u8 r2, \b, q6
@@ -504,7 +520,7 @@ pooled_block 64
     .endif
 .endm
 
-.macro single_row pixels, row, offset, channels
+.macro single_row pixels, row, channels, first, second, third
     vldrw.u32 q1, [\row, #\channels]
     vldrw.u32 q2, [\row, #2 * \channels]
     vldrw.u32 q3, [\row, #3 * \channels]
@@ -515,9 +531,9 @@ pooled_block 64
     vldrw.u32 q5, [\row, #5 * \channels]
     .endif
     vldrw.u32 q0, [\row], #16
-    multiply_single \pixels, \offset, q0, q1, q2, q3
-    multiply_single \pixels, \offset + \channels, q1, q2, q3, q4
-    multiply_single \pixels, \offset + 2 * \channels, q2, q3, q4, q5
+    multiply_single \pixels, \first, q0, q1, q2, q3
+    multiply_single \pixels, \second, q1, q2, q3, q4
+    multiply_single \pixels, \third, q2, q3, q4, q5
 .endm
 
 .macro single_block channels, pixels
@@ -531,10 +547,9 @@ function tenfold_helium_single_3x3x\channels\()_\pixels
     str r0, [sp, #32]
 4:  ldmia sp, {r0-r7}
     dls lr, r10
-5:  single_row \pixels, r1, -4 * \channels, \channels
-    single_row \pixels, r3, -\channels, \channels
-    single_row \pixels, r5, 2 * \channels, \channels
-    add r11, r11, #16
+5:  single_row \pixels, r1, \channels, (-4 * \channels), (-3 * \channels), (-2 * \channels)
+    single_row \pixels, r3, \channels, (-\channels), next, (\channels - 16)
+    single_row \pixels, r5, \channels, (2 * \channels - 16), (3 * \channels - 16), (4 * \channels - 16)
     le lr, 5b
     add r11, r11, #8 * \channels
     @ The sums of the last pixel stand in for those that are missing.
