@@ -137,7 +137,8 @@ pub const SIXTEENS: u64 = 48;
 pub fn sixteens(seed: u64) -> ModelSpec {
     let mut random = Random::new(seed);
     let shape = seed as usize;
-    let (channels, is_pooled, columns) = ([16, 32, 64][shape % 3], shape / 3 % 2 == 0, shape / 6 % 8 + 1);
+    let (channels, is_pooled, columns) =
+        ([16, 32, 64][shape % 3], (shape / 3).is_multiple_of(2), shape / 6 % 8 + 1);
     let (rows, columns, scale) = if is_pooled { (2, columns.min(2), 2) } else { (2, columns, 1) };
     let outputs = random.length(1, 9);
     let output = match random.length(0, 3) {
