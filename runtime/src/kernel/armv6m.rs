@@ -62,16 +62,29 @@ pub(crate) fn convolution<const FEATURES: u32>(
     }
 }
 
-/// Adds the products of `inputs` with as many 8-bit weights of each run to `sums`.
-pub(super) fn multiply_four(weights: [&[u8]; 4], inputs: &[u8], signed: bool, sums: &mut [i32; 4]) {
-    let Some(last) = inputs.len().checked_sub(1) else { return };
-    if weights.iter().any(|run| run.len() <= last) {
+/// Adds the products of `inputs` with as many 8-bit weights from each of `starts`, which ascend, to `sums`.
+#[inline(always)]
+pub(super) fn multiply_four(
+    weights: &[u8],
+    starts: [usize; 4],
+    inputs: &[u8],
+    signed: bool,
+    sums: &mut [i32; 4],
+) {
+    let [.., last_start] = starts;
+    if inputs.is_empty() || last_start + inputs.len() > weights.len() {
         return;
     }
-    let mut job = Dot { weights: weights.map(<[u8]>::as_ptr), inputs: inputs.as_ptr(), last, sums: *sums };
+    let mut job = Dot {
+        weights: starts.map(|start| weights.as_ptr().wrapping_add(start)),
+        inputs: inputs.as_ptr(),
+        last: inputs.len() - 1,
+        sums: *sums,
+    };
     let dot = if signed { tenfold_dot_signed } else { tenfold_dot_unsigned };
-    // SAFETY: the loop reads bytes number 0 to `last` of the inputs and of each run, which are at least
-    // as long, and writes to the job alone.
+    // SAFETY: the loop reads bytes number 0 to `last` of the inputs and, from each start on, of the
+    // weights, where the last start's fit, as was compared above, and no other start is behind it. It
+    // writes to the job alone.
     unsafe {
         dot(&raw mut job);
     }

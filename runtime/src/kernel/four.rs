@@ -126,19 +126,22 @@ fn finish_four<const FEATURES: u32>(
 /// for the four. Where there are fewer, the last one is repeated and its result not used.
 #[derive(Clone, Copy)]
 struct Four<'a> {
-    weights: [&'a [u8]; 4],
+    /// From the first output's on.
+    weights: &'a [u8],
+    /// Where each output's start there, in ascending order.
+    starts: [usize; 4],
     bits: u8,
     signed: bool,
 }
 
 impl<'a> Four<'a> {
     /// The weights of `count` runs, from number `first` on.
+    #[inline(always)]
     fn new(parameters: &Parameters<'a>, signed: bool, first: usize, count: usize) -> Self {
-        let run = |index: usize| {
-            let start = (first + index.min(count - 1)) * parameters.run_bytes;
-            parameters.weights.get(start..start + parameters.run_bytes).unwrap_or_default()
-        };
-        Self { weights: [run(0), run(1), run(2), run(3)], bits: parameters.weight_bits, signed }
+        let Parameters { weights, run_bytes, weight_bits, .. } = *parameters;
+        let weights = weights.get(first * run_bytes..).unwrap_or_default();
+        let starts = [0, 1, 2, 3].map(|index: usize| index.min(count - 1) * run_bytes);
+        Self { weights, starts, bits: weight_bits, signed }
     }
 
     /// Adds the products of `patch` with the weights from number `position` on to `sums`.
@@ -146,28 +149,29 @@ impl<'a> Four<'a> {
     fn dot<const FEATURES: u32>(&self, position: usize, patch: &[u8], sums: &mut [i32; 4]) {
         let signed = any(FEATURES, f::SIGNED_INPUT) && self.signed;
         if !any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) || self.bits == 8 {
-            let runs = self.weights.map(|run| run.get(position..).unwrap_or_default());
-            return multiply_four(runs, patch, signed, sums);
+            let weights = self.weights.get(position..).unwrap_or_default();
+            return multiply_four(weights, self.starts, patch, signed, sums);
         }
         for (index, patch) in patch.chunks(UNPACKED).enumerate() {
             let position = position + index * UNPACKED;
-            let mut unpacked = [[0; UNPACKED]; 4];
-            for (run, unpacked) in self.weights.iter().zip(&mut unpacked) {
+            let mut unpacked = [0; 4 * UNPACKED];
+            for (&start, unpacked) in self.starts.iter().zip(unpacked.chunks_exact_mut(UNPACKED)) {
+                let run = self.weights.get(start..).unwrap_or_default();
+                let unpacked = unpacked.iter_mut().take(patch.len());
                 if any(FEATURES, f::WEIGHTS_4) && self.bits == 4 {
-                    unpack::<4>(run, position, unpacked, patch.len());
+                    unpack::<4>(run, position, unpacked);
                 } else {
-                    unpack::<2>(run, position, unpacked, patch.len());
+                    unpack::<2>(run, position, unpacked);
                 }
             }
-            let [a, b, c, d] = &unpacked;
-            multiply_four([a, b, c, d], patch, signed, sums);
+            multiply_four(&unpacked, [0, 1, 2, 3].map(|run| run * UNPACKED), patch, signed, sums);
         }
     }
 }
 
-/// Unpacks `count` weights from number `position` on.
-fn unpack<const BITS: u8>(run: &[u8], position: usize, unpacked: &mut [u8; UNPACKED], count: usize) {
-    for (index, weight) in (position..).zip(unpacked).take(count) {
+/// Unpacks weights from number `position` on.
+fn unpack<'a, const BITS: u8>(run: &[u8], position: usize, unpacked: impl Iterator<Item = &'a mut u8>) {
+    for (index, weight) in (position..).zip(unpacked) {
         *weight = unpack_weight::<BITS>(run, index) as u8;
     }
 }

@@ -36,12 +36,11 @@
 .endm
 
 @ The job's fields, see planar.rs.
-.set CORRECTIONS, 0
-.set SUMS, 16
-.set PATCH, 20
+.set RUN_STEP, 16
+.set SUMS, 20
 .set MULTIPLY, 24
-.set FINISH, 28
-.set RUN_STEP, 32
+.set PATCH, 28
+.set FINISH, 32
 .set OUT, 36
 .set OUT_END, 40
 .set BIAS, 44
@@ -140,28 +139,19 @@ function tenfold_planar
     stmia r4!, {r0-r3}
     @ r8 and r10 sums of the products of pairs, r9 and r11 of their upper halves; r6 weights, r7 words.
 1:  ldr r7, [sp]
-    ldmia r7!, {r0-r3}
-    ldr r4, [r7, #RUN_STEP-16]
+    ldmia r7!, {r0-r5}
     adds r6, r6, r4
-    ldr r5, [r7, #SUMS-16]
     cmp r5, #0
     bne 5f
 2:  mov r8, r0
     mov r9, r1
     mov r10, r2
     mov r11, r3
-    ldr r5, [r7, #MULTIPLY-16]
-    ldr r7, [r7, #PATCH-16]
+    ldmia r7, {r5, r7}
     blx r5
     ldr r7, [sp]
     ldr r5, [r7, #FINISH]
     blx r5
-    ldr r7, [sp]
-    ldr r5, [r7, #OUT]
-    adds r5, #1
-    str r5, [r7, #OUT]
-    ldr r4, [r7, #OUT_END]
-    cmp r5, r4
     bne 1b
     leave
     @ Goes on with the sums of the pieces before this one.
@@ -174,7 +164,8 @@ function tenfold_planar
     ldr r4, [r5, #12]
     adds r3, r3, r4
     adds r5, #16
-    str r5, [r7, #SUMS-16]
+    ldr r4, [sp]
+    str r5, [r4, #SUMS]
     b 2b
     @ A plane of zeros is dropped, and its weights are passed over.
 6:  add r11, r1
@@ -204,7 +195,16 @@ function tenfold_planar
 .Lnothing:
     bx lr
 
-@ After a piece that is not the last: keeps the sums.
+@ Goes on to the next output, whose address was in \out, and compares it with the end. r7 job.
+.macro next_output out, scratch
+    adds \out, #1
+    str \out, [r7, #OUT]
+    ldr \scratch, [r7, #OUT_END]
+    cmp \out, \scratch
+.endm
+
+@ After a piece that is not the last: keeps the sums. Like the other two that end an output: r7 job, r6
+@ stays; returns whether that was not the last output, in the flags.
 function tenfold_planar_keep
     ldr r5, [r7, #SUMS]
     subs r5, #16
@@ -213,6 +213,8 @@ function tenfold_planar_keep
     mov r2, r10
     mov r3, r11
     stmia r5!, {r0-r3}
+    ldr r5, [r7, #OUT]
+    next_output r5, r4
     bx lr
 
 @ Separates the sums of a pair: of the lower pixel to \low, of the upper one to \high.
@@ -246,7 +248,7 @@ function tenfold_planar_keep
 9:
 .endm
 
-@ The largest of four sums, to a byte. r7 job; r6 stays.
+@ The largest of four sums, to a byte.
 function tenfold_planar_pooled
     separate r0, r1, r8, r9, r2
     separate r2, r3, r10, r11, r4
@@ -276,11 +278,11 @@ function tenfold_planar_pooled
 1:  almost_half
     requantize r0, r1, r3
     strb r0, [r6]
+    next_output r6, r4
     mov r6, r8
     bx lr
 
 @ Four sums, or two where there is no second pair (and NEXT_PAIR overflows when doubled), to bytes.
-@ r7 job; r6 stays.
 function tenfold_planar_single
     separate r0, r1, r8, r9, r4
     separate r2, r3, r10, r11, r4
@@ -323,7 +325,10 @@ function tenfold_planar_single
     add r6, r9
     requantize r3, r7, r8
     strb r3, [r6]
-1:  mov r6, r11
+1:  ldr r7, [sp]
+    ldr r6, [r7, #OUT]
+    next_output r6, r4
+    mov r6, r11
     bx lr
 
 @ Adds the products of the pairs of pixels in \pixels, a pair of them, and one weight to a pair of sums.
@@ -555,6 +560,7 @@ dot tenfold_dot_signed, ldrsb
 .purgem function
 .purgem enter
 .purgem leave
+.purgem next_output
 .purgem separate
 .purgem almost_half
 .purgem requantize

@@ -25,14 +25,14 @@ type Code = unsafe extern "C" fn();
 struct Job {
     /// Written by the loops: what the sums of every output start with.
     corrections: [i32; 4],
-    /// Sums of the pieces before this one, or null where there is one piece only.
-    sums: *mut u32,
-    patch: *mut u32,
-    /// Written by the loops, from `multiply`.
-    multiply_piece: usize,
-    finish: Code,
     /// Written by the loops: bytes of weights from the last plane of an output to the next output.
     run_step: usize,
+    /// Sums of the pieces before this one, or null where there is one piece only.
+    sums: *mut u32,
+    /// Written by the loops, from `multiply`.
+    multiply_piece: usize,
+    patch: *mut u32,
+    finish: Code,
     out: *mut u8,
     out_end: *const u8,
     /// From four times the address of an output to the one of its bias.
@@ -165,11 +165,11 @@ pub(super) fn convolution<const FEATURES: u32>(
     let mut table = [Line { first: core::ptr::null(), second: 0 }; MOST_ROWS];
     let mut job = Job {
         corrections: [0; 4],
-        sums: core::ptr::null_mut(),
-        patch,
-        multiply_piece: 0,
-        finish: tenfold_planar_keep,
         run_step: 0,
+        sums: core::ptr::null_mut(),
+        multiply_piece: 0,
+        patch,
+        finish: tenfold_planar_keep,
         out: core::ptr::null_mut(),
         out_end: core::ptr::null(),
         bias: 0,
