@@ -29,6 +29,8 @@ pub(crate) struct Pieces {
     pub(crate) channels: usize,
     /// Whether sums are kept in the workspace, since the channels come in more than one piece.
     pub(crate) keeps_sums: bool,
+    /// Words of workspace: the sums, where they are kept, and a piece of the channels.
+    pub(crate) words: usize,
 }
 
 impl Planar {
@@ -111,19 +113,19 @@ impl Planar {
         let outputs = usize::from(output.channels);
         let plane = self.plane_words(output);
         let most = if self.side == 3 { MOST_WORDS[0] } else { MOST_WORDS[1] };
-        if self.channels * plane <= most {
-            return Pieces { outputs, channels: self.channels, keeps_sums: false };
+        let words = self.channels * plane;
+        if words <= most {
+            return Pieces { outputs, channels: self.channels, keeps_sums: false, words };
         }
         let outputs = outputs.min(most / 2 / SUM_WORDS);
-        let room = most - outputs * SUM_WORDS;
-        Pieces { outputs, channels: room.checked_div(plane).unwrap_or(0).max(1), keeps_sums: true }
+        let sums = outputs * SUM_WORDS;
+        let channels = (most - sums).checked_div(plane).unwrap_or(0).max(1);
+        Pieces { outputs, channels, keeps_sums: true, words: sums + channels * plane }
     }
 
-    /// Words of workspace: the sums, where they are kept, and a piece of the channels.
+    /// Words of workspace for a row of outputs.
     pub(crate) fn workspace_words(&self, output: Shape) -> usize {
-        let pieces = self.pieces(output);
-        let sums = if pieces.keeps_sums { pieces.outputs * SUM_WORDS } else { 0 };
-        sums + pieces.channels * self.plane_words(output)
+        self.pieces(output).words
     }
 
     /// Words of one channel, at most: one for the kernel's use, and those that the kernel meets.

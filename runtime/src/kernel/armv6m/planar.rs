@@ -153,7 +153,7 @@ pub(super) fn convolution<const FEATURES: u32>(
     if width == 0
         || (pixels_across - 1) * stride + side > columns
         || !is_long_enough
-        || workspace.len() < order.workspace_words(layer.output)
+        || workspace.len() < pieces.words
         || out.len() != width * outputs
     {
         return;
@@ -183,8 +183,8 @@ pub(super) fn convolution<const FEATURES: u32>(
         gap: 0,
         plane_weights: side * side,
         plane_bytes: 0,
-        table: table.as_ptr(),
-        table_end: table.as_ptr().wrapping_add(side),
+        table: core::ptr::null(),
+        table_end: core::ptr::null(),
         pitch: channels,
         skip: 0,
         first: 0,
@@ -198,6 +198,7 @@ pub(super) fn convolution<const FEATURES: u32>(
         job.finish = tenfold_planar_single;
     }
 
+    let first_output = out.as_mut_ptr();
     let (mut column, mut pixels) = (0, 0);
     while column < width {
         let next = if is_pooled { 1 } else { order.pixels(width - column) };
@@ -210,6 +211,8 @@ pub(super) fn convolution<const FEATURES: u32>(
                     if is_pooled { of(row + 1) } else { of(row).wrapping_add(apart * stride * channels) };
                 *line = Line { first: of(row), second: second.addr().wrapping_sub(of(row).addr()) };
             }
+            job.table = table.as_ptr();
+            job.table_end = job.table.wrapping_add(side);
             let is_pair = !is_pooled && pixels < 3;
             (job.multiply, job.add_up) = loops::<FEATURES>(order, is_pair);
             job.across = apart * outputs;
@@ -220,10 +223,10 @@ pub(super) fn convolution<const FEATURES: u32>(
             job.plane_bytes = (side * words + 1) * 4;
         }
         job.first = if is_pooled { 2 * column } else { column * stride } * channels;
-        let target = out.as_mut_ptr().wrapping_add(column * outputs);
+        let target = first_output.wrapping_add(column * outputs);
         // SAFETY: of each line the loops read the columns of the block's pixels, which is inside as all
         // columns of the row are. They write the planes of all channels, or of a piece of them and
-        // the sums, for which `workspace_words` has room; read all weights, biases and shifts; and
+        // the sums, for which the workspace has room; read all weights, biases and shifts; and
         // write the outputs of the block's pixels: all that was compared with the lengths above.
         unsafe {
             if pieces.keeps_sums {
