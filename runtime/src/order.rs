@@ -13,7 +13,8 @@
 //! Two neighbouring channels form a pair; where the input has a single channel, two neighbouring
 //! columns of the kernel do. The last pair or the second of a pair may be missing: zeros.
 //!
-//! [`Order::Planar`] is for cores that multiply 32 bits only, and put two pixels into one factor.
+//! [`Order::Planar`] and [`Order::Narrow`] are for cores that multiply 32 bits only, and put two pixels
+//! into one factor.
 
 mod planar;
 
@@ -36,6 +37,9 @@ pub enum Order {
     /// `[channel][kernel row][kernel column]`, 8 bits in offset binary, for cores without such an
     /// instruction; see `docs/FORMAT.md`.
     Planar,
+    /// As planar, but in two's complement, and with a byte that says whether the products of a kernel
+    /// row with inputs of -128..=127 may add up to more than 16 bits; see `docs/FORMAT.md`.
+    Narrow,
 }
 
 /// The geometry of a convolution whose weights are in another order than [`Order::Plain`].
@@ -45,6 +49,8 @@ pub enum Arrangement {
     Paired(Paired),
     /// In [`Order::Planar`].
     Planar(Planar),
+    /// In [`Order::Narrow`].
+    Narrow(Planar),
 }
 
 impl Arrangement {
@@ -79,6 +85,10 @@ impl Arrangement {
             Order::Planar if any(FEATURES, f::PLANAR_CONVOLUTION) => {
                 Planar::new(window, groups, pool, bits, channels, signed).map(Self::Planar)
             }
+            Order::Narrow if any(FEATURES, f::NARROW_CONVOLUTION) => {
+                let planar = Planar::new(window, groups, pool, bits, channels, signed);
+                planar.filter(|planar| (planar.side(), planar.stride()) != (5, 2)).map(Self::Narrow)
+            }
             _ => None,
         }
     }
@@ -89,6 +99,7 @@ impl Arrangement {
         match self {
             Self::Paired(paired) => paired.run_bytes(),
             Self::Planar(planar) => planar.run_bytes(),
+            Self::Narrow(planar) => planar.narrow_run_bytes(),
         }
     }
 
@@ -97,7 +108,7 @@ impl Arrangement {
     pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
         match self {
             Self::Paired(paired) => paired.position(row, column, channel),
-            Self::Planar(planar) => planar.position(row, column, channel),
+            Self::Planar(planar) | Self::Narrow(planar) => planar.position(row, column, channel),
         }
     }
 
@@ -105,7 +116,7 @@ impl Arrangement {
     #[must_use]
     pub const fn weight(&self, byte: u8) -> i8 {
         match self {
-            Self::Paired(_) => byte as i8,
+            Self::Paired(_) | Self::Narrow(_) => byte as i8,
             Self::Planar(_) => (byte ^ 0x80) as i8,
         }
     }
@@ -114,7 +125,7 @@ impl Arrangement {
     #[must_use]
     pub const fn byte(&self, weight: i8) -> u8 {
         match self {
-            Self::Paired(_) => weight as u8,
+            Self::Paired(_) | Self::Narrow(_) => weight as u8,
             Self::Planar(_) => weight as u8 ^ 0x80,
         }
     }
@@ -133,8 +144,39 @@ impl Arrangement {
     pub(crate) fn is_well_formed<const FEATURES: u32>(self, run: &[u8]) -> bool {
         match self {
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.is_well_formed(run),
-            // There is nothing beside the weights in planes.
-            Self::Paired(_) | Self::Planar(_) => true,
+            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => {
+                run.split_last().is_some_and(|(&flag, weights)| flag == u8::from(planar.is_wide(weights)))
+            }
+            // There is nothing beside the weights in planar order.
+            _ => true,
+        }
+    }
+
+    /// Completes a run that has all its weights.
+    #[cfg(feature = "writer")]
+    pub(crate) fn complete(self, run: &mut [u8]) {
+        if let (Self::Narrow(planar), Some((flag, weights))) = (self, run.split_last_mut()) {
+            *flag = u8::from(planar.is_wide(weights));
+        }
+    }
+
+    /// What is taken from each input before it is multiplied, and from the bias as many times the sum
+    /// of a run's weights.
+    pub(crate) const fn input_offset(&self) -> i32 {
+        match self {
+            Self::Paired(_) | Self::Planar(_) => 0,
+            Self::Narrow(_) => 128,
+        }
+    }
+
+    /// What to add to the bias of an output channel with these weights to get the bias in the file.
+    #[must_use]
+    pub fn bias_offset(&self, run: &[u8]) -> i32 {
+        match (self, run.split_last()) {
+            (Self::Narrow(_), Some((_, weights))) => {
+                self.input_offset() * weights.iter().map(|&byte| i32::from(byte as i8)).sum::<i32>()
+            }
+            _ => 0,
         }
     }
 
@@ -143,7 +185,8 @@ impl Arrangement {
         match self {
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.workspace_words(output),
             Self::Planar(planar) if any(FEATURES, f::PLANAR_CONVOLUTION) => planar.workspace_words(output),
-            Self::Paired(_) | Self::Planar(_) => 0,
+            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => planar.narrow_words(output),
+            _ => 0,
         }
     }
 }
@@ -207,7 +250,7 @@ impl Paired {
     ) -> Option<Self> {
         match parameters.order {
             Order::Paired => Self::new(window, groups, pool, parameters.weight_bits, channels),
-            Order::Plain | Order::Planar => None,
+            _ => None,
         }
     }
 

@@ -164,6 +164,39 @@ pub fn sixteens(seed: u64) -> ModelSpec {
     ModelSpec { name: format!("sixteens-{seed}"), input, logit_exponent: 8, layers }
 }
 
+/// The network with the weights of two of three output channels of every convolution made so small that in
+/// narrow order they are not wide, and no smaller: those of a kernel row have magnitudes of 255 in
+/// all, or a little less. Every fifth row has one sign.
+pub fn narrowed(mut spec: ModelSpec) -> ModelSpec {
+    let mut channels = usize::from(spec.input[2]);
+    for layer in &mut spec.layers {
+        let LayerSpec::Convolution { kernel, groups, parameters, .. } = layer else { continue };
+        let [height, width] = kernel.map(usize::from);
+        let depth = channels / usize::from(*groups);
+        channels = parameters.bias.len();
+        let runs = parameters.weights.chunks_mut(height * width * depth);
+        for run in runs.enumerate().filter(|(output, _)| output % 3 != 2).map(|(_, run)| run) {
+            for (index, row) in run.chunks_mut(width * depth).enumerate() {
+                for channel in 0..depth {
+                    let places = || (0..width).map(|column| column * depth + channel);
+                    let magnitude: i32 = places().map(|place| i32::from(row[place]).abs()).sum();
+                    for place in places() {
+                        let mut weight = i32::from(row[place]);
+                        if magnitude > 255 {
+                            weight = weight * 255 / magnitude;
+                        }
+                        if (index + channel) % 5 == 0 {
+                            weight = weight.abs() * i32::from(row[channel]).signum();
+                        }
+                        row[place] = weight as i8;
+                    }
+                }
+            }
+        }
+    }
+    spec
+}
+
 /// 8-bit weights of the whole range, and shifts that spread the sums over the output's; now and
 /// then 0, where every sum saturates but the smallest.
 fn spread_parameters(

@@ -50,7 +50,10 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
                         let weight = |&byte: &i8| arrangement.weight(byte as u8);
                         let runs = stored.weights.chunks(length);
                         let weights = runs.flat_map(|run| places.iter().map(|&place| weight(&run[place])));
-                        Parameters { weights: weights.collect(), ..stored }
+                        let runs = parameters.weights.chunks(length);
+                        let bias = stored.bias.iter().zip(runs);
+                        let bias = bias.map(|(bias, run)| bias - arrangement.bias_offset(run)).collect();
+                        Parameters { weights: weights.collect(), bias, ..stored }
                     }
                 },
             }

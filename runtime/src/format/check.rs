@@ -254,8 +254,10 @@ fn accumulators<const FEATURES: u32, const BITS: u8>(
     let run_bytes = parameters.run_bytes;
     // Planar order adds 128 to every weight: the other sign bit.
     let is_planar = any(FEATURES, f::PLANAR_CONVOLUTION) && parameters.order == Order::Planar;
+    let is_narrow = any(FEATURES, f::NARROW_CONVOLUTION) && parameters.order == Order::Narrow;
     for (channel, bias) in (0..runs.outputs).zip(parameters.bias) {
         let mut magnitude = 0;
+        let mut sum = 0;
         let mut start = usize::from(channel) * run_bytes;
         for _ in 0..runs.steps {
             let run = parameters.weights.get(start..start + run_bytes).unwrap_or_default();
@@ -265,15 +267,19 @@ fn accumulators<const FEATURES: u32, const BITS: u8>(
             if used != 0 && run.last().is_some_and(|last| last >> used != 0) {
                 return Err(LoadError::BlockAlignment { layer });
             }
-            for position in 0..runs.length {
+            // A run in narrow order ends with a byte that is no weight.
+            for position in 0..runs.length - usize::from(is_narrow) {
                 let weight = unpack_weight::<BITS>(run, position);
                 let weight = if is_planar { offset_weight(weight) } else { weight };
                 if BITS != 2 && weight == forbidden {
                     return Err(LoadError::Weight { layer });
                 }
                 magnitude = too_large.min(magnitude + weight.unsigned_abs());
+                sum += weight;
             }
         }
+        // Narrow order takes 128 from every input.
+        let bias = if is_narrow { bias.wrapping_sub(128 * sum) } else { *bias };
         if magnitude * largest_input + bias.unsigned_abs() >= ACCUMULATOR_LIMIT {
             return Err(LoadError::Accumulator { layer, channel });
         }

@@ -202,15 +202,25 @@ impl Block {
             length("table entries", 256, entries.len())?;
         }
 
-        let mut bytes: Vec<u8> = parameters.bias.iter().flat_map(|bias| bias.to_le_bytes()).collect();
+        let arranged = arranged.map(|(arrangement, kernel, depth)| {
+            let each = parameters.weights.chunks_exact(fan_in.max(1));
+            let runs = each.map(|run| arrange(run, arrangement, arrangement.positions(kernel, depth)));
+            (arrangement, runs.collect::<Vec<_>>())
+        });
+        let mut bytes = Vec::new();
+        for (index, &bias) in parameters.bias.iter().enumerate() {
+            let run = arranged.as_ref().and_then(|(arrangement, runs)| Some((arrangement, runs.get(index)?)));
+            let offset = run.map_or(0, |(arrangement, run)| arrangement.bias_offset(run));
+            bytes.extend(bias.wrapping_add(offset).to_le_bytes());
+        }
         let run = (fan_in / steps).max(1);
-        for step in 0..steps {
-            for output in parameters.weights.chunks_exact(fan_in.max(1)) {
-                let weights = output.chunks_exact(run).nth(step).unwrap_or_default();
-                match arranged {
-                    None => pack(weights, parameters.weight_bits, &mut bytes),
-                    Some((arrangement, kernel, depth)) => {
-                        arrange(weights, arrangement, arrangement.positions(kernel, depth), &mut bytes);
+        match &arranged {
+            Some((_, runs)) => runs.iter().for_each(|run| bytes.extend(run)),
+            None => {
+                for step in 0..steps {
+                    for output in parameters.weights.chunks_exact(fan_in.max(1)) {
+                        let weights = output.chunks_exact(run).nth(step).unwrap_or_default();
+                        pack(weights, parameters.weight_bits, &mut bytes);
                     }
                 }
             }
@@ -289,19 +299,15 @@ fn pack(weights: &[i8], bits: u8, bytes: &mut Vec<u8>) {
 }
 
 /// Puts one run of weights into another order.
-fn arrange(
-    weights: &[i8],
-    arrangement: Arrangement,
-    positions: impl Iterator<Item = usize>,
-    bytes: &mut Vec<u8>,
-) {
+fn arrange(weights: &[i8], arrangement: Arrangement, positions: impl Iterator<Item = usize>) -> Vec<u8> {
     let mut run = alloc::vec![0; arrangement.run_bytes()];
     for (&weight, place) in weights.iter().zip(positions) {
         if let Some(byte) = run.get_mut(place) {
             *byte = arrangement.byte(weight);
         }
     }
-    bytes.extend(run);
+    arrangement.complete(&mut run);
+    run
 }
 
 /// Every weight is one of the levels that the layer's bits can hold.

@@ -88,6 +88,8 @@ pub mod features {
     pub const PAIRED_CONVOLUTION: u32 = PLAIN_CONVOLUTION << 1;
     /// A convolution with weights in planes.
     pub const PLANAR_CONVOLUTION: u32 = PLAIN_CONVOLUTION << 2;
+    /// A convolution with weights in narrow planes.
+    pub const NARROW_CONVOLUTION: u32 = PLAIN_CONVOLUTION << 3;
     /// A layer with signed input.
     pub const SIGNED_INPUT: u32 = 1 << 16;
     /// A table activation.

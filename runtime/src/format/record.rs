@@ -131,6 +131,7 @@ impl<'a> ParametersRecord<'a> {
                 0 => Order::Plain,
                 1 => Order::Paired,
                 2 => Order::Planar,
+                3 => Order::Narrow,
                 _ => return None,
             },
             output: match reader.variant()? {

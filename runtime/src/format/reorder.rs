@@ -18,16 +18,19 @@ pub enum Core {
     CortexM4,
     /// Cortex-M0 and M0+.
     CortexM0,
+    /// RV32 with multiplication.
+    Rv32,
 }
 
 impl Core {
     /// Every core that has an order of its own, under the names that people know it by.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("cortex-m4", Self::CortexM4),
         ("cortex-m7", Self::CortexM4),
         ("cortex-m33", Self::CortexM4),
         ("cortex-m0", Self::CortexM0),
         ("cortex-m0plus", Self::CortexM0),
+        ("riscv32imc", Self::Rv32),
     ];
 
     /// The core with this name.
@@ -46,6 +49,9 @@ impl Core {
         if target.starts_with("thumbv6m-") {
             return Some(Self::CortexM0);
         }
+        if target.starts_with("riscv32im") {
+            return Some(Self::Rv32);
+        }
         let (_, processor) = flags.split_once("target-cpu=")?;
         let end = processor.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(processor.len());
         let (processor, _) = processor.split_at_checked(end)?;
@@ -58,6 +64,7 @@ impl Core {
         match self {
             Self::CortexM4 => Order::Paired,
             Self::CortexM0 => Order::Planar,
+            Self::Rv32 => Order::Narrow,
         }
     }
 }
@@ -90,8 +97,9 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
         Operation::Convolution { window, padding, groups, pool, parameters } => {
             let [height, width] = window.kernel.map(usize::from);
             let depth = usize::from(layer.input.channels / groups.max(&1));
-            let weights = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
-            let weights = weights.flat_map(|run| match Arrangement::of(layer) {
+            let runs = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
+            let offset = |run| Arrangement::of(layer).map_or(0, |arrangement| arrangement.bias_offset(run));
+            let weights = runs.clone().flat_map(|run| match Arrangement::of(layer) {
                 Some(arrangement) => {
                     let places = arrangement.positions(window.kernel, layer.input.channels);
                     let byte = |place| run.get(place).copied().unwrap_or(0);
@@ -106,7 +114,10 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
                 padding: [padding.top, padding.left, padding.bottom, padding.right],
                 groups: *groups,
                 pool: is_pool.then_some((pool.kernel, pool.stride)),
-                parameters: parameters_specification(layer, parameters, weights.collect()),
+                parameters: Parameters {
+                    bias: parameters.bias.iter().zip(runs).map(|(bias, run)| bias - offset(run)).collect(),
+                    ..parameters_specification(layer, parameters, weights.collect())
+                },
             }
         }
         Operation::MaxPool { window, padding } => LayerSpec::MaxPool {

@@ -60,7 +60,7 @@ pub(crate) fn convolution<const FEATURES: u32>(
         Some(Arrangement::Paired(order)) if any(FEATURES, f::PAIRED_CONVOLUTION) => {
             paired::convolution::<FEATURES>(layer, job.parameters, order, rows, workspace, out);
         }
-        Some(_) if any(FEATURES, f::PLANAR_CONVOLUTION) => {
+        Some(_) if any(FEATURES, f::PLANAR_CONVOLUTION | f::NARROW_CONVOLUTION) => {
             portable::convolution::<FEATURES>(layer, job, rows, workspace, out);
         }
         None if any(FEATURES, f::PLAIN_CONVOLUTION) => plain::<FEATURES>(layer, job, rows, out),

@@ -131,7 +131,8 @@ fn convolve_arranged<const FEATURES: u32, const SIGNED: bool>(
                             let (column, channel) = (index / channels.max(1), index % channels.max(1));
                             let byte = weights.get(arrangement.position(row, column, channel)).copied();
                             let weight = byte.map_or(0, |byte| arrangement.weight(byte));
-                            accumulator += i32::from(weight) * activation::<SIGNED>(value);
+                            let value = activation::<SIGNED>(value) - arrangement.input_offset();
+                            accumulator += i32::from(weight) * value;
                         }
                     }
                     largest = largest.max(accumulator);

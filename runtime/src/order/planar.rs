@@ -19,6 +19,9 @@ pub struct Planar {
 /// Most words of workspace for a kernel of 3 x 3, and of 5 x 5.
 const MOST_WORDS: [usize; 2] = [256, 128];
 
+/// The largest sum of the magnitudes of a row that is not wide: times 128 it is less than 2^15.
+const MOST_NARROW: u32 = 255;
+
 /// Words of workspace that hold the sums of one output channel between two pieces of the input.
 pub(crate) const SUM_WORDS: usize = 4;
 
@@ -69,6 +72,18 @@ impl Planar {
         self.channels * self.side * self.side
     }
 
+    /// Bytes of one run in [`Order::Narrow`](super::Order::Narrow): the weights, and whether a row is wide.
+    pub(crate) const fn narrow_run_bytes(&self) -> usize {
+        self.run_bytes() + 1
+    }
+
+    /// Whether the products of any kernel row of these weights, in two's complement, with inputs of
+    /// -128..=127 may add up to 2^15.
+    pub(crate) fn is_wide(&self, weights: &[u8]) -> bool {
+        let magnitude = |&byte: &u8| u32::from((byte as i8).unsigned_abs());
+        weights.chunks(self.side).any(|row| row.iter().map(magnitude).sum::<u32>() > MOST_NARROW)
+    }
+
     /// Place of a weight in its run.
     #[must_use]
     pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
@@ -110,8 +125,21 @@ impl Planar {
     /// What fits into the workspace at once. The channels of a piece are so few that the sum of a
     /// window's inputs is less than 2^16: 28 of 3 x 3, 5 of 5 x 5.
     pub(crate) fn pieces(&self, output: Shape) -> Pieces {
+        self.pieces_of(output, self.plane_words(output))
+    }
+
+    /// As [`pieces`](Self::pieces), for [`Order::Narrow`](super::Order::Narrow).
+    pub(crate) fn narrow_pieces(&self, output: Shape) -> Pieces {
+        self.pieces_of(output, self.narrow_plane_words())
+    }
+
+    /// Words of one channel in [`Order::Narrow`](super::Order::Narrow): two overlapping pairs of pixels.
+    const fn narrow_plane_words(&self) -> usize {
+        self.side * (self.side + self.stride)
+    }
+
+    fn pieces_of(&self, output: Shape, plane: usize) -> Pieces {
         let outputs = usize::from(output.channels);
-        let plane = self.plane_words(output);
         let most = if self.side == 3 { MOST_WORDS[0] } else { MOST_WORDS[1] };
         let words = self.channels * plane;
         if words <= most {
@@ -126,6 +154,11 @@ impl Planar {
     /// Words of workspace for a row of outputs.
     pub(crate) fn workspace_words(&self, output: Shape) -> usize {
         self.pieces(output).words
+    }
+
+    /// As [`workspace_words`](Self::workspace_words), for [`Order::Narrow`](super::Order::Narrow).
+    pub(crate) fn narrow_words(&self, output: Shape) -> usize {
+        self.narrow_pieces(output).words
     }
 
     /// Words of one channel, at most: one for the kernel's use, and those that the kernel meets.
