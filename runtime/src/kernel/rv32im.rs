@@ -12,12 +12,14 @@
 
 #![allow(unsafe_code, reason = "the loops are in assembly language")]
 
+mod narrow;
+
 use core::arch::global_asm;
 
 use super::{Rows, portable, requantize};
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
-use crate::order::Order;
+use crate::order::{Arrangement, Order};
 
 pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
 
@@ -28,6 +30,7 @@ global_asm!(
     #[cfg(target_feature = "c")]
     ".option arch, +c",
     include_str!("rv32im/loops.s"),
+    include_str!("rv32im/narrow.s"),
     ".option pop",
     options(raw)
 );
@@ -81,6 +84,11 @@ pub(crate) fn convolution<const FEATURES: u32>(
     out: &mut [u8],
 ) {
     let Convolution { groups, pool, parameters, .. } = job;
+    if any(FEATURES, f::NARROW_CONVOLUTION)
+        && let Some(Arrangement::Narrow(order)) = Arrangement::of_layer::<FEATURES>(layer)
+    {
+        return narrow::convolution::<FEATURES>(layer, parameters, order, rows, workspace, out);
+    }
     let is_plain = any(FEATURES, f::PLAIN_CONVOLUTION) && parameters.order == Order::Plain;
     let has_blocks = groups == 1 && parameters.weight_bits == 8 && matches!(pool.kernel, [1, 1] | [2, 2]);
     if is_plain && has_blocks {
