@@ -54,7 +54,7 @@ pub(crate) fn convolution<const FEATURES: u32>(
         Some(Arrangement::Planar(order)) if any(FEATURES, f::PLANAR_CONVOLUTION) => {
             planar::convolution::<FEATURES>(layer, job.parameters, order, rows, workspace, out);
         }
-        Some(_) if any(FEATURES, f::PAIRED_CONVOLUTION) => {
+        Some(_) if any(FEATURES, f::PAIRED_CONVOLUTION | f::NARROW_CONVOLUTION) => {
             portable::convolution::<FEATURES>(layer, job, rows, workspace, out);
         }
         None if any(FEATURES, f::PLAIN_CONVOLUTION) => four::convolution::<FEATURES>(layer, job, rows, out),
