@@ -3,7 +3,9 @@
 
 use heapless::Vec;
 
+use crate::format::features::ALL;
 use crate::order::Order;
+use crate::plan::LayerPlan;
 
 /// Height, width and channels of a feature map; a vector of `n` values is `1 x 1 x n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +177,14 @@ impl<'a> Layer<'a> {
         }
     }
 
+    /// Bytes of scratch that hold the rows of its input, and bytes that hold sums of its outputs: the
+    /// scratch memory starts with these two of every layer, first to last.
+    #[must_use]
+    pub fn scratch_bytes(&self) -> [usize; 2] {
+        let plan = LayerPlan::new::<ALL>(self);
+        [plan.ring_bytes(), plan.sum_bytes()]
+    }
+
     /// The byte that padding is filled with: the smallest `i8` for a max-pool over signed values,
     /// else 0, which is the smallest `u8` and adds nothing to a sum.
     pub(crate) const fn padding_value(&self) -> u8 {
@@ -211,11 +221,7 @@ impl<'a> Layer<'a> {
 /// ([`features`](crate::format::features)) bounds the code: checks and kernels for anything else are not
 /// linked. The defaults load any model; [`exact_model!`](crate::exact_model) is the type for a certain one.
 #[derive(Clone, Debug)]
-pub struct Model<
-    'a,
-    const LAYERS: usize = { crate::format::MAX_LAYERS },
-    const FEATURES: u32 = { crate::format::features::ALL },
-> {
+pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }, const FEATURES: u32 = ALL> {
     /// UTF-8.
     pub(crate) name: &'a [u8],
     pub(crate) input: Shape,
