@@ -16,12 +16,13 @@
 mod golden;
 mod memory;
 mod report;
+pub mod stack;
 
 use core::fmt;
 
 use golden::{Digits, GOLDEN};
-use memory::PeakStack;
 use report::Lines;
+use stack::PeakStack;
 use tenfold_runtime::{LoadError, Recognizer, Scratch, ScratchError};
 use tenfold_runtime::{exact_model, include_model, scratch_bytes};
 

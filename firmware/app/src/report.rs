@@ -5,7 +5,8 @@ use core::fmt::{self, Write};
 use tenfold_runtime::Prediction;
 
 use crate::golden::{Digit, GOLDEN};
-use crate::memory::{PeakStack, flash_bytes, stack_limit, static_ram_bytes};
+use crate::memory::{flash_bytes, stack_limit, static_ram_bytes};
+use crate::stack::PeakStack;
 use crate::{ExactModel, MODEL};
 
 /// Collects a line before it goes out: through a debugger, every write stops the core.
