@@ -9,6 +9,7 @@
 
 pub mod buffer;
 pub mod describe;
+pub mod emulator;
 pub mod file;
 pub mod generate;
 pub mod networks;

@@ -11,6 +11,7 @@ use std::{env, fs};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use tenfold_runtime::format::{self, Core};
+use tenfold_tests::emulator::{CORES, root};
 use tenfold_tests::spec::{self, LayerSpec, ModelSpec};
 
 /// A folder of `firmware/`, and what the tests must know of the board beyond it.
@@ -128,22 +129,11 @@ fn a_damaged_model_is_refused() {
 /// In a board's program, which prints with `core::fmt`, none of those left is the runtime's.
 #[test]
 fn no_panic_of_the_runtime_is_left() {
-    let plain =
-        [MICROBIT.target, STM32F405.target, "riscv32imc-unknown-none-elf"].map(|target| (target, None));
-    let named = ["cortex-m33", "cortex-m55"].map(|core| ("thumbv8m.main-none-eabihf", Some(core)));
-    for (target, core) in plain.into_iter().chain(named) {
-        let mut build = cargo("bench", "build");
-        build.args(["--bin", "bare", "--target", target]);
-        if let Some(core) = core {
-            // By `cfg`, because cargo overlooks settings for a target whose name has a dot.
-            let flags = format!(r#"target.'cfg(target_os="none")'.rustflags=["-Ctarget-cpu={core}"]"#);
-            build.args(["--config", &flags]);
-        }
-        let (status, text) = run(&mut build);
-        assert_eq!(status, Some(0), "{text}");
-        let bare = Image::read(&elf(target, "bare"));
-        assert_eq!(bare.panics(), <[String; 0]>::default(), "{target}: {:#?}", bare.sources());
-        assert_eq!(bare.sources(), <[String; 0]>::default(), "{target}");
+    for core in &CORES {
+        let built = core.build(&["bare"], &[], &root().join("firmware/target"));
+        let bare = Image::read(&built.unwrap_or_else(|failure| panic!("{failure:#}")).join("bare"));
+        assert_eq!(bare.panics(), <[String; 0]>::default(), "{}: {:#?}", core.name, bare.sources());
+        assert_eq!(bare.sources(), <[String; 0]>::default(), "{}", core.name);
     }
     for board in [&MICROBIT, &STM32F405] {
         let whole = Image::read(&board.build());
@@ -222,21 +212,6 @@ fn depthwise() -> ModelSpec {
         LayerSpec::Dense { parameters: parameters(6, 10, spec::Output::Logits) },
     ];
     ModelSpec { name: "depthwise".into(), input: [28, 28, 1], logit_exponent: 0, layers }
-}
-
-#[test]
-fn instructions_are_counted() {
-    let (status, text) =
-        run(timeout().arg(root().join("tests/tools/count-instructions")).args(["--images", "3"]));
-    assert_eq!(status, Some(0), "{text}");
-    for core in ["cortex-m0", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "riscv32imc"] {
-        let line = text.lines().find(|line| line.starts_with("nano") && line.contains(core));
-        let fields: Vec<&str> = line.unwrap_or_else(|| panic!("{text}")).split_whitespace().collect();
-        let [macs, mean, least, most] =
-            [2, 3, 4, 5].map(|field| fields[field].parse::<u64>().unwrap_or_else(|_| panic!("{text}")));
-        // A vector instruction multiplies sixteen times.
-        assert!(macs < 16 * mean && least <= mean && mean <= most && most < 100 * macs, "{text}");
-    }
 }
 
 impl Board {
@@ -345,8 +320,4 @@ fn elf(target: &str, program: &str) -> PathBuf {
 fn model_file(name: &str) -> Vec<u8> {
     let path = root().join("models/nano").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
 }

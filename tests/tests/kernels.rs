@@ -5,12 +5,12 @@
 //! are missing these tests fail: they are never skipped.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, fs};
 
 use tenfold_runtime::{LoadError, Model, Operation, Order, Recognizer, format};
 use tenfold_tests::buffer::Buffer;
+use tenfold_tests::emulator::Core;
 use tenfold_tests::random::Random;
 use tenfold_tests::reference::{self, Map};
 use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
@@ -26,93 +26,43 @@ const DEEP_SEEDS: u64 = 48;
 const MOST_BYTES: usize = 3 << 20;
 const MOST_BYTES_EACH: usize = 6 << 10;
 
-/// A core, the target and the processor that it is compiled for, and what emulates it.
-struct Core {
-    name: &'static str,
-    target: &'static str,
-    processor: Option<&'static str>,
-    emulator: &'static str,
-    /// The order of weights that the core is fastest with, and one that is for another core.
-    orders: [Order; 2],
-}
-
-/// On the machine of the Cortex-M4: each instruction of ARMv6-M is one of ARMv7E-M as well.
 #[test]
 fn cortex_m0_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "cortex-m0",
-        target: "thumbv6m-none-eabi",
-        processor: None,
-        emulator: "qemu-system-arm -machine mps2-an386",
-        orders: [Order::Planar, Order::Paired],
-    });
+    equals_the_oracle("cortex-m0", Order::Planar, Order::Paired);
 }
 
 #[test]
 fn cortex_m4_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "cortex-m4",
-        target: "thumbv7em-none-eabihf",
-        processor: None,
-        emulator: "qemu-system-arm -machine mps2-an386",
-        orders: [Order::Paired, Order::Planar],
-    });
+    equals_the_oracle("cortex-m4", Order::Paired, Order::Planar);
 }
 
 #[test]
 fn cortex_m7_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "cortex-m7",
-        target: "thumbv7em-none-eabihf",
-        processor: Some("cortex-m7"),
-        emulator: "qemu-system-arm -machine mps2-an500",
-        orders: [Order::Paired, Order::Planar],
-    });
+    equals_the_oracle("cortex-m7", Order::Paired, Order::Planar);
 }
 
 #[test]
 fn cortex_m33_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "cortex-m33",
-        target: "thumbv8m.main-none-eabihf",
-        processor: Some("cortex-m33"),
-        emulator: "qemu-system-arm -machine mps2-an505",
-        orders: [Order::Paired, Order::Planar],
-    });
+    equals_the_oracle("cortex-m33", Order::Paired, Order::Planar);
 }
 
 #[test]
 fn cortex_m55_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "cortex-m55",
-        target: "thumbv8m.main-none-eabihf",
-        processor: Some("cortex-m55"),
-        emulator: "qemu-system-arm -machine mps3-an547",
-        orders: [Order::Plain, Order::Paired],
-    });
+    equals_the_oracle("cortex-m55", Order::Plain, Order::Paired);
 }
 
 #[test]
 fn riscv32imc_equals_the_oracle() {
-    equals_the_oracle(&Core {
-        name: "riscv32imc",
-        target: "riscv32imc-unknown-none-elf",
-        processor: None,
-        emulator: "qemu-system-riscv32 -machine virt -bios none",
-        orders: [Order::Narrow, Order::Planar],
-    });
+    equals_the_oracle("riscv32imc", Order::Narrow, Order::Planar);
 }
 
-/// Runs networks in plain order, in the order that is for the core and in one for another core.
-fn equals_the_oracle(core: &Core) {
-    let program = build(core);
-    let flags = "-nographic -monitor none -serial null -semihosting-config enable=on,target=native -kernel";
-    let mut words = Command::new("timeout");
-    let emulator = words.arg("600").args(core.emulator.split(' ')).args(flags.split(' ')).arg(program);
-    let text = run(emulator);
+/// Runs networks in plain order, in the order that the core is fastest with, and in one for another core.
+fn equals_the_oracle(name: &str, own: Order, other: Order) {
+    let core = Core::named(name).expect("a core of the table");
+    let text = core.run(&build(core, own, other), None).unwrap_or_else(|failure| panic!("{failure:#}"));
     let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
     assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
-    println!("{}: {last}", core.name);
+    println!("{name}: {last}");
 }
 
 /// Writes a file for the firmware to embed.
@@ -346,43 +296,15 @@ fn shortened(mut spec: ModelSpec) -> ModelSpec {
 }
 
 /// Builds `firmware/bench`'s program `suite` around the networks.
-fn build(core: &Core) -> PathBuf {
-    let &Core { name, target, processor, orders: [own, other], .. } = core;
+fn build(core: &Core, own: Order, other: Order) -> PathBuf {
     // Tests run side by side: each has files of its own.
-    let suite = written(&format!("suite-{name}"), suite(own, other));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
-    let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(name);
-    let mut cargo = Command::new("timeout");
-    cargo.arg("600").arg(root.join("tests/tools/board-cargo"));
-    cargo.args(["build", "--quiet", "--locked", "--release", "--bin", "suite", "--target", target]);
-    if let Some(processor) = processor {
-        // By `cfg`, because cargo overlooks settings for a target whose name has a dot.
-        let flags = format!(r#"target.'cfg(target_os="none")'.rustflags=["-Ctarget-cpu={processor}"]"#);
-        cargo.args(["--config", &flags]);
-    }
-    cargo.current_dir(root.join("firmware/bench"));
-    for (name, _) in env::vars() {
-        if name == "RUSTFLAGS" || name.starts_with("TENFOLD_") || name.starts_with("CARGO_") {
-            cargo.env_remove(name);
-        }
-    }
-    // The package's other programs embed a model: any one does.
+    let suite = written(&format!("suite-{}", core.name), suite(own, other));
+    // The package embeds a model, too: any one does.
     let model = format::encode(&networks::nano()).expect("a well-formed network");
-    let model = written(&format!("nano-{name}.postcard"), model);
-    cargo.env("TENFOLD_MODEL", model).env("TENFOLD_IMAGES", "1");
-    cargo.env("TENFOLD_SUITE", suite);
-    cargo.env("CARGO_TARGET_DIR", &target_directory);
-    run(&mut cargo);
-    target_directory.join(target).join("release/suite")
-}
-
-/// Runs a command that must succeed; what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; 'tests/run --setup' installs what is missing"));
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
-    text
+    let model = written(&format!("nano-{}.postcard", core.name), model);
+    let (suite, model) = (suite.as_os_str(), model.as_os_str());
+    let variables = [("TENFOLD_MODEL", model), ("TENFOLD_IMAGES", "1".as_ref()), ("TENFOLD_SUITE", suite)];
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(core.name);
+    let built = core.build(&["suite"], &variables, &directory);
+    built.unwrap_or_else(|failure| panic!("{failure:#}")).join("suite")
 }

@@ -1,21 +1,31 @@
 //! The model and the images that this crate's programs run, chosen when they are built.
 //!
-//! - `count`: recognises MNIST test images between the marks of the instruction counter
-//!   (`tests/tools/count-instructions`), and checks every logit;
+//! - `count`: recognises MNIST test images between the marks of the instruction counter, and checks
+//!   every logit;
 //! - `bare`: the runtime and nothing else, to see what it costs in flash, and that no panic is left
 //!   in it;
+//! - `stack`: the same on a painted stack;
 //! - `suite`: many small networks, every layer of them compared with what a test expects.
+//!
+//! `cargo run --release -p tenfold-tests --bin benchmark` builds and runs the first three for every
+//! core and network, and writes `docs/BENCHMARKS.md`.
 
 #![no_std]
 
 use core::cell::UnsafeCell;
+use core::fmt;
+use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(target_arch = "arm")]
 pub use cortex_m_rt::entry;
 #[cfg(target_arch = "riscv32")]
 pub use riscv_rt::entry;
-use tenfold_runtime::include_model;
+use tenfold_runtime::{Prediction, Recognizer, Scratch, exact_model, include_model, scratch_bytes};
+
+pub mod mark;
+#[path = "../../app/src/stack.rs"]
+pub mod stack;
 
 /// Static memory that the program takes once.
 #[derive(Debug)]
@@ -50,11 +60,72 @@ unsafe impl<T: Send> Sync for Static<T> {}
 /// The model file.
 pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcard"));
 
+/// [`MODEL`] loaded: nothing is linked that it does not use.
+pub type ExactModel = exact_model!(MODEL);
+
+/// Scratch memory for [`MODEL`].
+pub static SCRATCH: Static<Scratch<{ scratch_bytes(MODEL) }>> = Static::new(Scratch::new());
+
 /// Images, one after the other.
-pub static IMAGES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/images"));
+static IMAGES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/images"));
 
 /// The host's logits of each image, `i32`, little endian.
-pub static LOGITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/logits"));
+static LOGITS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/logits"));
 
 /// The networks of `suite`.
 pub static SUITE: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/suite"));
+
+/// Loads the model and recognises one image: all that a program needs of the runtime. Whether the
+/// model loads.
+#[inline(never)]
+pub fn work() -> bool {
+    let Some(scratch) = SCRATCH.take() else { return false };
+    let Ok(model) = ExactModel::load_exact(black_box(MODEL)) else { return false };
+    let Ok(mut recognizer) = Recognizer::new(&model, scratch) else { return false };
+    // Any bytes do as an image, and these take no memory of their own.
+    black_box(recognizer.recognize(black_box(MODEL)));
+    true
+}
+
+/// The images, with the host's answers.
+pub fn answers(model: &ExactModel) -> impl Iterator<Item = Answer> {
+    let size = model.input().row() * usize::from(model.input().height);
+    let logits = LOGITS.chunks_exact(size_of::<i32>() * model.classes());
+    let pairs = IMAGES.chunks_exact(size).zip(logits).enumerate();
+    pairs.map(|(index, (image, logits))| Answer { index, image, logits })
+}
+
+/// An image and what the host says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// The pixels.
+    pub image: &'static [u8],
+    index: usize,
+    logits: &'static [u8],
+}
+
+impl Answer {
+    /// Compares with what was recognised here.
+    ///
+    /// # Errors
+    ///
+    /// If any logit is not the host's.
+    pub fn check(&self, prediction: Prediction) -> Result<(), Mismatch> {
+        let host = self.logits.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes));
+        let is_equal = host.eq(prediction.logits.iter().copied());
+        if is_equal { Ok(()) } else { Err(Mismatch { index: self.index, prediction }) }
+    }
+}
+
+/// An image whose logits are not the host's.
+#[derive(Debug)]
+pub struct Mismatch {
+    index: usize,
+    prediction: Prediction,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "image {}: logits {:?} are not the host's", self.index, self.prediction.logits)
+    }
+}

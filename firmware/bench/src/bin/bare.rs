@@ -8,23 +8,11 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use tenfold_bench::{MODEL, Static, entry};
-use tenfold_runtime::{Recognizer, Scratch, exact_model, scratch_bytes};
-
-/// The model's own type: nothing is linked that it does not use.
-type ExactModel = exact_model!(MODEL);
-
-static SCRATCH: Static<Scratch<{ scratch_bytes(MODEL) }>> = Static::new(Scratch::new());
-static IMAGE: Static<[u8; 28 * 28]> = Static::new([0; 28 * 28]);
+use tenfold_bench::{entry, work};
 
 #[entry]
 fn main() -> ! {
-    if let (Some(scratch), Some(image)) = (SCRATCH.take(), IMAGE.take())
-        && let Ok(model) = ExactModel::load_exact(black_box(MODEL))
-        && let Ok(mut recognizer) = Recognizer::new(&model, scratch)
-    {
-        black_box(recognizer.recognize(black_box(image)));
-    }
+    black_box(work());
     loop {
         core::hint::spin_loop();
     }
