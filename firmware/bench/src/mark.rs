@@ -6,7 +6,7 @@
 use core::arch::asm;
 use core::hint::black_box;
 
-/// Runs `work` between the marks.
+/// Runs `work` between the marks. A call, a return and a branch are counted with it: about ten instructions.
 #[inline(never)]
 pub fn counted<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: a move of a register to itself, or a comparison whose result is dropped. Without `nomem`,
@@ -22,7 +22,7 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> T {
             options(nostack, preserves_flags)
         );
     }
-    let result = black_box(work());
+    let result = black_box(apart(work));
     // SAFETY: as above.
     unsafe {
         asm!(
@@ -35,4 +35,11 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> T {
         );
     }
     result
+}
+
+/// Keeps `work` out of the function with the marks: aligning it would move the constants that it loads on a
+/// Cortex-M0 out of reach.
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }
