@@ -95,12 +95,12 @@ pub(crate) fn dense<const FEATURES: u32>(
     input: &[u8],
     out: &mut [u8],
 ) {
-    let runs = parameters.weights.chunks(BLOCK * parameters.run_bytes.max(1));
+    let runs = parameters.weights.chunks((BLOCK * parameters.run_bytes).max(1));
     let (biases, shifts) = (parameters.bias.chunks(BLOCK), parameters.shifts.chunks(BLOCK));
     for (((weights, biases), shifts), values) in runs.zip(biases).zip(shifts).zip(out.chunks_mut(BLOCK)) {
         let mut sums = [0; BLOCK];
         let sums = sums.get_mut(..biases.len()).unwrap_or_default();
-        sums.copy_from_slice(biases);
+        sums.iter_mut().zip(biases).for_each(|(sum, &bias)| *sum = bias);
         if !accumulate::<FEATURES>(layer, parameters, weights, input, sums) {
             return armv7em::dense::<FEATURES>(layer, parameters, input, out);
         }
