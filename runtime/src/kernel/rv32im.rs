@@ -116,7 +116,7 @@ fn blocks<const FEATURES: u32>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows
     if outputs == 0 || kernel_height == 0 || run_bytes != kernel_height * run {
         return;
     }
-    for (block, values) in out.chunks_mut(pixels * outputs).enumerate() {
+    for (block, values) in out.chunks_mut((pixels * outputs).max(1)).enumerate() {
         for (row, inputs) in inputs.iter_mut().enumerate() {
             for (index, input) in inputs.iter_mut().enumerate() {
                 let (down, column) = if is_pooled {
