@@ -117,14 +117,15 @@ fn convolution<'a, const FEATURES: u32>(
     if arrangement.is_none() && order != Order::Plain && any(FEATURES, f::PLAIN_CONVOLUTION << order as u32) {
         return Err(LoadError::Order { layer: index });
     }
+    // Pairs and narrow rows have something beside the weights.
+    let has_more = f::PAIRED_CONVOLUTION | f::NARROW_CONVOLUTION;
     let length = match arrangement {
-        Some(arrangement) if any(FEATURES, f::PAIRED_CONVOLUTION) => arrangement.run_bytes(),
+        Some(arrangement) if any(FEATURES, has_more) => arrangement.run_bytes(),
         // Nothing but weights, in whichever order.
         _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
     };
     let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
-    // Only pairs have anything beside the weights.
-    if any(FEATURES, f::PAIRED_CONVOLUTION)
+    if any(FEATURES, has_more)
         && let Some(arrangement) = arrangement
         && parameters
             .weights
