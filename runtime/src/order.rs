@@ -16,8 +16,11 @@
 //! [`Order::Planar`] and [`Order::Narrow`] are for cores that multiply 32 bits only, and put two pixels
 //! into one factor.
 
+mod interleaved;
 mod planar;
 
+pub use interleaved::Interleaved;
+pub(crate) use interleaved::{CHANNELS, GROUP_BYTES, INPUTS};
 pub use planar::Planar;
 #[allow(unused_imports, reason = "for the back ends that have loops for the order")]
 pub(crate) use planar::{Pieces, SUM_WORDS};
@@ -40,6 +43,8 @@ pub enum Order {
     /// As planar, but in two's complement, and with a byte that says whether the products of a kernel
     /// row with inputs of -128..=127 may add up to more than 16 bits; see `docs/FORMAT.md`.
     Narrow,
+    /// Sixteen outputs side by side, for the vectors of a host; see [`Interleaved`].
+    Interleaved,
 }
 
 /// The geometry of a convolution whose weights are in another order than [`Order::Plain`].

@@ -11,7 +11,7 @@
 //! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
 use crate::model::{Layer, Operation, Output};
-use crate::order::Arrangement;
+use crate::order::{Arrangement, Interleaved};
 
 /// How one layer uses its share of the scratch memory, and when it fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,11 @@ impl LayerPlan {
 
     /// Bytes of workspace that a layer asks for.
     pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
+        let is_convolution = matches!(layer.operation, Operation::Convolution { .. });
+        if is_convolution && Interleaved::of_layer::<FEATURES>(layer).is_some() {
+            let plan = Self::new::<FEATURES>(layer);
+            return Interleaved::workspace_words(usize::from(plan.ring_rows) * plan.row_bytes) * 4;
+        }
         Arrangement::of_layer::<FEATURES>(layer)
             .map_or(0, |arrangement| arrangement.workspace_words::<FEATURES>(layer.output) * 4)
     }

@@ -1,7 +1,7 @@
 //! A loaded model back to a specification, through the runtime's public view, so that the oracle
 //! can compute what a file says, whoever wrote it.
 
-use tenfold_runtime::{Arrangement, Layer, Model, Operation, Window};
+use tenfold_runtime::{Arrangement, Interleaved, Layer, Model, Operation, Window};
 
 use crate::spec::{LayerSpec, ModelSpec, Output, Parameters};
 
@@ -82,13 +82,22 @@ fn parameters(
     run: usize,
     steps: usize,
 ) -> Parameters {
-    let bits = parameters.weight_bits;
     let outputs = usize::from(layer.output.channels);
+    let interleaved = Interleaved::of(layer);
+    // Interleaved weights take a byte each.
+    let bits = if interleaved.is_some() { 8 } else { parameters.weight_bits };
     let run_bytes = (run * usize::from(bits)).div_ceil(8);
-    assert_eq!(parameters.weights.len(), run_bytes * outputs * steps);
     let mut weights = Vec::new();
+    if interleaved.is_none() {
+        assert_eq!(parameters.weights.len(), run_bytes * outputs * steps);
+    }
     for output in 0..outputs {
         for step in 0..steps {
+            if let Some(order) = interleaved {
+                let bytes = &parameters.weights[step * order.blocks() * parameters.run_bytes..];
+                weights.extend(order.places(output).map(|place| bytes[place] as i8));
+                continue;
+            }
             let start = (step * outputs + output) * run_bytes;
             let packed = &parameters.weights[start..start + run_bytes];
             weights.extend((0..run).map(|index| unpack(packed, bits, index)));
@@ -103,7 +112,7 @@ fn parameters(
         }
     };
     Parameters {
-        weight_bits: bits,
+        weight_bits: parameters.weight_bits,
         weights,
         bias: parameters.bias.to_vec(),
         shifts: parameters.shifts.to_vec(),

@@ -4,7 +4,7 @@
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
-use tenfold_runtime::{LoadError, Model, Recognizer, format};
+use tenfold_runtime::{LoadError, Model, Order, Recognizer, format};
 use tenfold_tests::buffer::Buffer;
 use tenfold_tests::file::seal;
 use tenfold_tests::random::Random;
@@ -161,10 +161,11 @@ fn every_damaged_byte_is_noticed_by_the_checksum() {
 
 #[test]
 fn every_changed_byte_with_a_right_checksum_is_refused_or_runs() {
-    let file = encoded();
+    let interleaved = format::encode_ordered(&every_kind(), Order::Interleaved);
     let mut random = Random::new(13);
     let (mut refused, mut ran, mut too_big) = (0, 0, 0);
-    for place in 0..file.len() {
+    let files = [encoded(), interleaved.expect("a well-formed network")];
+    for (file, place) in files.iter().flat_map(|file| (0..file.len()).map(move |place| (file, place))) {
         let old = file[place];
         let mut values = vec![0, 1, 2, 3, 127, 128, 255, old ^ 1, old ^ 16, old ^ 128, old.wrapping_add(1)];
         values.extend(random.bytes(if SLOW { 2 } else { 40 }));
@@ -221,7 +222,8 @@ fn cut_and_spliced_files_are_refused_or_run() {
 #[test]
 fn changed_random_networks_are_refused_or_run() {
     for seed in 0..if SLOW { 100 } else { 3_000 } {
-        let file = format::encode(&generate::network(seed)).expect("a well-formed network");
+        let order = [Order::Plain, Order::Paired, Order::Interleaved][seed as usize % 3];
+        let file = format::encode_ordered(&generate::network(seed), order).expect("a well-formed network");
         let mut random = Random::new(seed);
         for _ in 0..8 {
             let mut changed = file.clone();

@@ -5,7 +5,7 @@ use super::record::{OutputRecord, ParametersRecord, Record, WindowRecord};
 use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE};
 use crate::arithmetic::{ACCUMULATOR_LIMIT, offset_weight, unpack_weight};
 use crate::model::{Layer, Operation, Output, Padding, Parameters, Shape, Window};
-use crate::order::{Arrangement, Order};
+use crate::order::{Arrangement, Interleaved, Order};
 
 /// Where a record stands and what reaches it.
 pub(super) struct Place {
@@ -114,7 +114,17 @@ fn convolution<'a, const FEATURES: u32>(
     shape = Shape { channels: outputs, ..shape }.windowed(index, pool, Padding::default())?;
     let (order, bits, signed) = (record.order, record.weight_bits, place.signed);
     let arrangement = Arrangement::among::<FEATURES>(order, window, groups, pool, (bits, input, signed));
-    if arrangement.is_none() && order != Order::Plain && any(FEATURES, f::PLAIN_CONVOLUTION << order as u32) {
+    let interleaved = match order {
+        Order::Interleaved if any(FEATURES, f::INTERLEAVED) => {
+            Interleaved::convolution(window, groups, input, outputs)
+        }
+        _ => None,
+    };
+    if arrangement.is_none()
+        && interleaved.is_none()
+        && order != Order::Plain
+        && any(FEATURES, convolution_order(order))
+    {
         return Err(LoadError::Order { layer: index });
     }
     // Pairs and narrow rows have something beside the weights.
@@ -124,7 +134,8 @@ fn convolution<'a, const FEATURES: u32>(
         // Nothing but weights, in whichever order.
         _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
     };
-    let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps: 1, length })?;
+    let runs = Runs { outputs, steps: 1, length, interleaved };
+    let parameters = parameters::<FEATURES>(place, record, runs)?;
     if any(FEATURES, has_more)
         && let Some(arrangement) = arrangement
         && parameters
@@ -154,10 +165,15 @@ fn dense<'a, const FEATURES: u32>(
     }
     let steps = if rows_per_step == height { 1 } else { height };
     let length = usize::from(rows_per_step) * place.input.row();
-    if record.order != Order::Plain {
-        return Err(LoadError::Order { layer: index });
-    }
-    let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps, length })?;
+    let unknown = LoadError::Order { layer: index };
+    let interleaved = match record.order {
+        Order::Plain => None,
+        Order::Interleaved if any(FEATURES, f::INTERLEAVED) => {
+            Some(Interleaved::dense(length, outputs).ok_or(unknown)?)
+        }
+        _ => return Err(unknown),
+    };
+    let parameters = parameters::<FEATURES>(place, record, Runs { outputs, steps, length, interleaved })?;
     let shape = Shape { height: 1, width: 1, channels: outputs };
     Ok((Operation::Dense { rows_per_step, parameters }, shape))
 }
@@ -168,6 +184,8 @@ struct Runs {
     outputs: u16,
     steps: u16,
     length: usize,
+    /// Where a run is a block of several outputs.
+    interleaved: Option<Interleaved>,
 }
 
 /// Cuts the parameter block into biases, weights, shifts and table, and checks each.
@@ -195,9 +213,12 @@ fn parameters<'a, const FEATURES: u32>(
     let wrong_length = |expected| LoadError::BlockLength { layer, expected, found: record.block.len() };
     let too_long = wrong_length(usize::MAX);
 
-    let run_bytes = runs.length.checked_mul(usize::from(weight_bits)).ok_or(too_long)?.div_ceil(8);
+    let (run_bytes, count) = match runs.interleaved {
+        None => (runs.length.checked_mul(usize::from(weight_bits)).ok_or(too_long)?.div_ceil(8), outputs),
+        Some(interleaved) => (interleaved.block_bytes().ok_or(too_long)?, interleaved.blocks()),
+    };
     let weight_bytes = run_bytes
-        .checked_mul(outputs)
+        .checked_mul(count)
         .and_then(|bytes| bytes.checked_mul(usize::from(runs.steps)))
         .ok_or(too_long)?;
     let padded = weight_bytes.checked_next_multiple_of(4).ok_or(too_long)?;
@@ -230,10 +251,11 @@ fn parameters<'a, const FEATURES: u32>(
     };
     let parameters =
         Parameters { weight_bits, order: record.order, weights, run_bytes, bias, shifts, output };
-    match weight_bits {
-        8 if any(FEATURES, f::WEIGHTS_8) => accumulators::<FEATURES, 8>(place, &parameters, runs)?,
-        4 if any(FEATURES, f::WEIGHTS_4) => accumulators::<FEATURES, 4>(place, &parameters, runs)?,
-        2 if any(FEATURES, f::WEIGHTS_2) => accumulators::<FEATURES, 2>(place, &parameters, runs)?,
+    match (runs.interleaved, weight_bits) {
+        (Some(interleaved), _) => interleaved_accumulators(place, &parameters, interleaved)?,
+        (None, 8) if any(FEATURES, f::WEIGHTS_8) => accumulators::<FEATURES, 8>(place, &parameters, runs)?,
+        (None, 4) if any(FEATURES, f::WEIGHTS_4) => accumulators::<FEATURES, 4>(place, &parameters, runs)?,
+        (None, 2) if any(FEATURES, f::WEIGHTS_2) => accumulators::<FEATURES, 2>(place, &parameters, runs)?,
         _ => {}
     }
     Ok(parameters)
@@ -288,6 +310,43 @@ fn accumulators<const FEATURES: u32, const BITS: u8>(
     Ok(())
 }
 
+/// As [`accumulators`], for weights whose outputs are interleaved: what hides would be anything but
+/// zero beside the weights.
+fn interleaved_accumulators(
+    place: &Place,
+    parameters: &Parameters<'_>,
+    interleaved: Interleaved,
+) -> Result<(), LoadError> {
+    let layer = place.index;
+    let largest_input: u64 = if place.signed { 128 } else { 255 };
+    let magnitude = |byte: u8| u64::from((byte as i8).unsigned_abs());
+    let step_bytes = parameters.run_bytes.saturating_mul(interleaved.blocks()).max(1);
+    let mut of_weights = 0;
+    for (output, (channel, bias)) in (0_u16..).zip(parameters.bias).enumerate() {
+        let mut of_output = 0_u64;
+        for step in parameters.weights.chunks_exact(step_bytes) {
+            for byte in interleaved.places(output).filter_map(|place| step.get(place).copied()) {
+                let fits = match parameters.weight_bits {
+                    8 => byte != 0x80,
+                    4 => magnitude(byte) <= 7,
+                    _ => matches!(magnitude(byte), 1 | 3),
+                };
+                if !fits {
+                    return Err(LoadError::Weight { layer });
+                }
+                of_output += magnitude(byte);
+            }
+        }
+        let bound = of_output.saturating_mul(largest_input).saturating_add(u64::from(bias.unsigned_abs()));
+        if bound >= u64::from(ACCUMULATOR_LIMIT) {
+            return Err(LoadError::Accumulator { layer, channel });
+        }
+        of_weights += of_output;
+    }
+    let of_all: u64 = parameters.weights.iter().map(|&byte| magnitude(byte)).sum();
+    if of_weights == of_all { Ok(()) } else { Err(LoadError::BlockAlignment { layer }) }
+}
+
 fn window(layer: u8, record: WindowRecord) -> Result<Window, LoadError> {
     for side in record.kernel {
         within(layer, "kernel", side.into(), 1, MAX_KERNEL.into())?;
@@ -326,6 +385,14 @@ impl Shape {
     }
 }
 
+/// The feature of a convolution with weights in an order.
+const fn convolution_order(order: Order) -> u32 {
+    match order {
+        Order::Interleaved => f::INTERLEAVED,
+        _ => f::PLAIN_CONVOLUTION << order as u32,
+    }
+}
+
 /// The [`features`](super::features) that a layer uses.
 pub(super) fn features(layer: &Layer<'_>, is_last: bool) -> u32 {
     let mut features = match layer.operation {
@@ -345,13 +412,14 @@ pub(super) fn features(layer: &Layer<'_>, is_last: bool) -> u32 {
                 (false, 1) => f::FUSED_POOL | f::POOLED_IMAGE,
                 (false, _) => f::FUSED_POOL,
             };
-            kind | kernel | channels | stride | pool | f::PLAIN_CONVOLUTION << parameters.order as u32
+            kind | kernel | channels | stride | pool | convolution_order(parameters.order)
         }
         Operation::MaxPool { .. } => f::MAX_POOL,
         Operation::AveragePool { .. } => f::AVERAGE_POOL,
         Operation::Dense { ref parameters, .. } => {
             let hidden = if is_last { 0 } else { f::HIDDEN_DENSE };
-            f::DENSE | hidden | f::PLAIN_DENSE << parameters.order as u32
+            let is_interleaved = parameters.order == Order::Interleaved;
+            f::DENSE | hidden | if is_interleaved { f::INTERLEAVED } else { f::PLAIN_DENSE }
         }
     };
     if let Some(parameters) = layer.parameters() {

@@ -9,7 +9,7 @@ use super::record::{Header, OutputRecord, ParametersRecord, Record, WindowRecord
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum, features};
 use crate::model::{Shape, Window};
-use crate::order::{Arrangement, Order};
+use crate::order::{Arrangement, Interleaved, Order};
 use crate::plan::dense_rows_per_step;
 
 /// Why a network could not be written as a model file.
@@ -160,7 +160,7 @@ static FILLER: [u8; 4] = [0; 4];
 impl Block {
     fn new(layer: &LayerSpec, place: &check::Place, order: Order) -> Result<Self, EncodeError> {
         let index = usize::from(place.index);
-        let mut arranged = None;
+        let (mut arranged, mut interleaved) = (None, None);
         let (parameters, rows_per_step, steps, fan_in) = match layer {
             LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => {
                 return Ok(Self { words: Vec::new(), length: 0, rows_per_step: 1, order: Order::Plain });
@@ -179,12 +179,19 @@ impl Block {
                     (bits, depth, signed),
                 )
                 .map(|arrangement| (arrangement, *kernel, depth));
+                if order == Order::Interleaved {
+                    let outputs = u16::try_from(parameters.bias.len()).unwrap_or(u16::MAX);
+                    interleaved = Interleaved::convolution(window, *groups, depth, outputs);
+                }
                 (parameters, 1, 1, usize::from(kernel[0]) * usize::from(kernel[1]) * usize::from(depth))
             }
             LayerSpec::Dense { parameters } => {
                 let outputs = u16::try_from(parameters.bias.len()).unwrap_or(u16::MAX);
                 let rows = dense_rows_per_step(place.input, outputs);
                 let steps = if rows == place.input.height { 1 } else { usize::from(place.input.height) };
+                if order == Order::Interleaved {
+                    interleaved = Interleaved::dense(usize::from(rows) * place.input.row(), outputs);
+                }
                 (parameters, rows, steps, usize::from(place.input.height) * place.input.row())
             }
         };
@@ -214,9 +221,12 @@ impl Block {
             bytes.extend(bias.wrapping_add(offset).to_le_bytes());
         }
         let run = (fan_in / steps).max(1);
-        match &arranged {
-            Some((_, runs)) => runs.iter().for_each(|run| bytes.extend(run)),
-            None => {
+        match (&arranged, interleaved) {
+            (Some((_, runs)), _) => runs.iter().for_each(|run| bytes.extend(run)),
+            (None, Some(order)) => {
+                (0..steps).for_each(|step| interleave(&parameters.weights, fan_in, step, order, &mut bytes));
+            }
+            (None, None) => {
                 for step in 0..steps {
                     for output in parameters.weights.chunks_exact(fan_in.max(1)) {
                         let weights = output.chunks_exact(run).nth(step).unwrap_or_default();
@@ -231,7 +241,8 @@ impl Block {
         if let Output::Table { entries, .. } = &parameters.output {
             bytes.extend_from_slice(entries);
         }
-        let order = if arranged.is_some() { order } else { Order::Plain };
+        let is_ordered = arranged.is_some() || interleaved.is_some();
+        let order = if is_ordered { order } else { Order::Plain };
         Ok(Self { words: aligned_copy(&bytes), length: bytes.len(), rows_per_step, order })
     }
 
@@ -308,6 +319,21 @@ fn arrange(weights: &[i8], arrangement: Arrangement, positions: impl Iterator<It
     }
     arrangement.complete(&mut run);
     run
+}
+
+/// Puts the weights of one step of all outputs, each of `fan_in` weights, side by side.
+fn interleave(weights: &[i8], fan_in: usize, step: usize, order: Interleaved, bytes: &mut Vec<u8>) {
+    let mut all = alloc::vec![0; order.block_bytes().unwrap_or(0).saturating_mul(order.blocks())];
+    for (output, weights) in weights.chunks_exact(fan_in.max(1)).enumerate() {
+        let places = order.places(output);
+        let step = weights.iter().skip(step * order.weights());
+        for (&weight, place) in step.zip(places) {
+            if let Some(byte) = all.get_mut(place) {
+                *byte = weight as u8;
+            }
+        }
+    }
+    bytes.extend(all);
 }
 
 /// Every weight is one of the levels that the layer's bits can hold.

@@ -104,7 +104,7 @@ pub enum LoadError {
         /// Which layer.
         layer: u8,
     },
-    /// The weights are in an order that is not defined for the layer's shape.
+    /// The weights are in an order that is not defined for the layer's shape, or not for this target.
     Order {
         /// Which layer.
         layer: u8,
@@ -192,7 +192,10 @@ impl fmt::Display for LoadError {
                 write!(f, "layer {layer}: the parameter block is misaligned or its padding is not zero")
             }
             Self::Order { layer } => {
-                write!(f, "layer {layer}: weights in an order that is not for a layer of this shape")
+                write!(
+                    f,
+                    "layer {layer}: weights in an order that is not for a layer of this shape, or not for this target"
+                )
             }
             Self::Weight { layer } => write!(f, "layer {layer}: a weight is outside the symmetric range"),
             Self::Shift { layer } => write!(f, "layer {layer}: a shift is above 31"),

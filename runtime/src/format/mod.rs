@@ -115,6 +115,9 @@ pub mod features {
     /// A convolution of one input channel with a pool.
     pub const POOLED_IMAGE: u32 = 1 << 30;
 
+    /// A layer with its outputs interleaved.
+    pub const INTERLEAVED: u32 = 1 << 31;
+
     /// All there are and will be: what a [`Model`](crate::Model) can do where its type does not say.
     pub const ALL: u32 = u32::MAX;
 

@@ -132,6 +132,7 @@ impl<'a> ParametersRecord<'a> {
                 1 => Order::Paired,
                 2 => Order::Planar,
                 3 => Order::Narrow,
+                4 => Order::Interleaved,
                 _ => return None,
             },
             output: match reader.variant()? {

@@ -8,7 +8,7 @@ use super::encode::{EncodeError, aligned_copy, encode_ordered};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use crate::arithmetic::unpack_weight;
 use crate::model::{self, Layer, Model, Operation};
-use crate::order::{Arrangement, Order};
+use crate::order::{Arrangement, Interleaved, Order};
 
 /// A family of cores whose back ends want the same weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,12 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
                 }
                 None => plain(run, parameters.weight_bits, height * width * depth),
             });
+            let weights: Vec<i8> = match Interleaved::of(layer) {
+                Some(order) => interleaved(parameters, order),
+                None => weights.collect(),
+            };
+            // Interleaved, there are fewer runs than outputs.
+            let offsets = runs.map(offset).chain(core::iter::repeat(0));
             let is_pool = pool.kernel != [1, 1] || pool.stride != [1, 1];
             LayerSpec::Convolution {
                 kernel: window.kernel,
@@ -115,8 +121,8 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
                 groups: *groups,
                 pool: is_pool.then_some((pool.kernel, pool.stride)),
                 parameters: Parameters {
-                    bias: parameters.bias.iter().zip(runs).map(|(bias, run)| bias - offset(run)).collect(),
-                    ..parameters_specification(layer, parameters, weights.collect())
+                    bias: parameters.bias.iter().zip(offsets).map(|(bias, offset)| bias - offset).collect(),
+                    ..parameters_specification(layer, parameters, weights)
                 },
             }
         }
@@ -137,7 +143,11 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
                 let steps = runs.iter().skip(output).step_by(outputs);
                 steps.flat_map(|bytes| plain(bytes, parameters.weight_bits, run))
             });
-            LayerSpec::Dense { parameters: parameters_specification(layer, parameters, weights.collect()) }
+            let weights: Vec<i8> = match Interleaved::of(layer) {
+                Some(order) => interleaved(parameters, order),
+                None => weights.collect(),
+            };
+            LayerSpec::Dense { parameters: parameters_specification(layer, parameters, weights) }
         }
     }
 }
@@ -161,6 +171,17 @@ fn parameters_specification(
             }
         },
     }
+}
+
+/// The weights of a layer, an output after the other.
+fn interleaved(parameters: &model::Parameters<'_>, order: Interleaved) -> Vec<i8> {
+    let step_bytes = parameters.run_bytes * order.blocks();
+    let outputs = 0..parameters.bias.len();
+    let weights = outputs.flat_map(|output| {
+        let steps = parameters.weights.chunks_exact(step_bytes.max(1));
+        steps.flat_map(move |step| order.places(output).map(|place| weight(step, 8, place)))
+    });
+    weights.collect()
 }
 
 /// The first `count` weights of a run in plain order.

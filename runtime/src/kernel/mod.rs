@@ -29,6 +29,8 @@ mod armv7em;
 mod armv81m;
 #[cfg(back_end = "armv6m")]
 mod four;
+#[allow(dead_code, reason = "in part for vectors alone")]
+mod interleaved;
 #[cfg_attr(
     not(back_end = "portable"),
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
@@ -48,6 +50,7 @@ use armv81m as back_end;
 use portable as back_end;
 #[cfg(back_end = "rv32im")]
 use rv32im as back_end;
+
 
 pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
 

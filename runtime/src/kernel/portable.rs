@@ -3,11 +3,11 @@
 //! Written for clarity first. `BITS` (of a weight) and `SIGNED` (of the input) are resolved once a
 //! row; everything inside is straight-line integer code over slices that need no bounds checks.
 
-use super::{Rows, requantize};
+use super::{Rows, interleaved, requantize};
 use crate::arithmetic::{activation, rounding_shift, saturate_i8, saturate_u8, unpack_weight};
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters, Window};
-use crate::order::Arrangement;
+use crate::order::{Arrangement, Interleaved};
 
 /// Calls `$function::<FEATURES, BITS, SIGNED>` for the layer's number of bits and sign.
 macro_rules! dispatch {
@@ -40,9 +40,18 @@ pub(crate) fn convolution<const FEATURES: u32>(
     layer: &Layer<'_>,
     job: Convolution<'_, '_>,
     rows: Rows<'_>,
-    _workspace: &mut [u32],
+    workspace: &mut [u32],
     out: &mut [u8],
 ) {
+    if let Some(order) = Interleaved::of_layer::<FEATURES>(layer) {
+        let memory = (rows, workspace, out);
+        return if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
+            let widen = |byte| activation::<true>(byte) as i16;
+            interleaved::convolution(layer, job, order, memory, widen, interleaved::sums)
+        } else {
+            interleaved::convolution(layer, job, order, memory, i16::from, interleaved::sums)
+        };
+    }
     if let Some(arrangement) = Arrangement::of_layer::<FEATURES>(layer) {
         return if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
             convolve_arranged::<FEATURES, true>(layer, job, arrangement, rows, out);
@@ -170,6 +179,10 @@ pub(crate) fn dense_step<const FEATURES: u32>(
     input: &[u8],
     sums: &mut [i32],
 ) {
+    if let Some(order) = Interleaved::of_layer::<FEATURES>(layer) {
+        let dot = if layer.input_signed { interleaved::dot::<true> } else { interleaved::dot::<false> };
+        return interleaved::dense_step(parameters, order, step, input, sums, dot);
+    }
     dispatch!(parameters, layer.input_signed, accumulate(parameters, step, input, sums));
 }
 
@@ -192,6 +205,10 @@ pub(crate) fn dense<const FEATURES: u32>(
     input: &[u8],
     out: &mut [u8],
 ) {
+    if Interleaved::of_layer::<FEATURES>(layer).is_some() {
+        let dot = if layer.input_signed { interleaved::dot::<true> } else { interleaved::dot::<false> };
+        return interleaved::dense(parameters, input, out, dot);
+    }
     dispatch!(parameters, layer.input_signed, fully_connect(parameters, input, out));
 }
 

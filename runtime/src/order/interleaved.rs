@@ -1,0 +1,125 @@
+//! [`Order::Interleaved`]: the order of a vector unit that adds four products to each of its lanes.
+//!
+//! Sixteen output channels make a block, four inputs a group. The weights of a group are side by
+//! side for all channels of the block, so that a vector of weights meets four inputs that are the
+//! same in every lane, and no sum ever crosses lanes:
+//!
+//! ```text
+//! channel      0         1               15
+//!           w w w w | w w w w | ... | w w w w      64 bytes: a group
+//! inputs    x x x x | x x x x | ... | x x x x      the same four
+//! ```
+//!
+//! A kernel row starts a new group. What is missing (the last inputs of a kernel row, the last
+//! channels of a block) is zero, and the loader requires it. A weight takes a byte, whatever its bits.
+
+use super::Order;
+use crate::format::features::{self as f, ALL, any};
+use crate::model::{Layer, Operation, Window};
+
+/// Output channels of a block.
+pub(crate) const CHANNELS: usize = 16;
+/// Inputs of a group.
+pub(crate) const INPUTS: usize = 4;
+/// Bytes of the weights of a group.
+pub(crate) const GROUP_BYTES: usize = CHANNELS * INPUTS;
+
+/// Whether this runtime is for a host: one for a board refuses the order, whose zeros cost flash and
+/// which no board's core is fast with, and does without the code.
+const IS_HOST: bool = cfg!(not(target_os = "none"));
+
+/// Where the weights of a layer, or of one step of a dense layer, lie in [`Order::Interleaved`].
+#[derive(Clone, Copy, Debug)]
+pub struct Interleaved {
+    /// Rows of the kernel; 1 in a dense layer.
+    rows: usize,
+    /// Weights of an output in a row of the kernel; all of a step in a dense layer.
+    row: usize,
+    outputs: usize,
+}
+
+impl Interleaved {
+    /// The geometry for a convolution of one group, and of nothing else.
+    #[must_use]
+    pub fn convolution(window: Window, groups: u16, channels: u16, outputs: u16) -> Option<Self> {
+        let [rows, columns] = window.kernel.map(usize::from);
+        let row = columns * usize::from(channels);
+        (IS_HOST && groups == 1).then_some(Self { rows, row, outputs: outputs.into() })
+    }
+
+    /// The geometry for a dense layer that consumes `inputs` values in a step.
+    #[must_use]
+    pub fn dense(inputs: usize, outputs: u16) -> Option<Self> {
+        IS_HOST.then_some(Self { rows: 1, row: inputs, outputs: outputs.into() })
+    }
+
+    /// The geometry of a layer whose weights are in this order.
+    #[must_use]
+    pub fn of(layer: &Layer<'_>) -> Option<Self> {
+        Self::of_layer::<ALL>(layer)
+    }
+
+    /// As [`of`](Self::of), where the order is in `FEATURES`.
+    pub(crate) fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
+        if !any(FEATURES, f::INTERLEAVED) {
+            return None;
+        }
+        if layer.parameters()?.order != Order::Interleaved {
+            return None;
+        }
+        match layer.operation {
+            Operation::Convolution { window, groups, .. } => {
+                Self::convolution(window, groups, layer.input.channels, layer.output.channels)
+            }
+            Operation::Dense { rows_per_step, .. } => {
+                Self::dense(usize::from(rows_per_step) * layer.input.row(), layer.output.channels)
+            }
+            Operation::MaxPool { .. } | Operation::AveragePool { .. } => None,
+        }
+    }
+
+    /// Weights of an output, in a step of a dense layer.
+    #[must_use]
+    pub const fn weights(&self) -> usize {
+        self.rows * self.row
+    }
+
+    /// Rows of the kernel.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Groups of a kernel row.
+    pub(crate) const fn groups(&self) -> usize {
+        self.row.div_ceil(INPUTS)
+    }
+
+    /// Blocks of output channels.
+    #[must_use]
+    pub const fn blocks(&self) -> usize {
+        self.outputs.div_ceil(CHANNELS)
+    }
+
+    /// Bytes of the weights of a block, or nothing where that is more than a `usize` holds.
+    #[must_use]
+    pub fn block_bytes(&self) -> Option<usize> {
+        self.groups().checked_mul(self.rows)?.checked_mul(GROUP_BYTES)
+    }
+
+    /// Words of workspace for a convolution over `values` input values: each in 16 bits, and a group
+    /// more, as the last one of a kernel row may reach beyond the row.
+    pub(crate) const fn workspace_words(values: usize) -> usize {
+        values.div_ceil(2) + INPUTS / 2
+    }
+
+    /// The places of an output's weights in a step, in plain order.
+    pub fn places(&self, output: usize) -> impl Iterator<Item = usize> + use<> {
+        let (row, groups) = (self.row, self.groups());
+        let start = output / CHANNELS * self.rows * groups * GROUP_BYTES + output % CHANNELS * INPUTS;
+        (0..self.rows).flat_map(move |kernel_row| {
+            (0..row).map(move |index| {
+                start + (kernel_row * groups + index / INPUTS) * GROUP_BYTES + index % INPUTS
+            })
+        })
+    }
+}
