@@ -8,7 +8,7 @@ use std::env;
 use std::process::exit;
 
 /// The back ends, as `kernel/mod.rs` knows them.
-const BACK_ENDS: [&str; 5] = ["portable", "armv6m", "armv7em", "armv81m", "rv32im"];
+const BACK_ENDS: [&str; 6] = ["portable", "armv6m", "armv7em", "armv81m", "rv32im", "x86_64"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TENFOLD_BACK_END");
@@ -30,6 +30,7 @@ fn main() {
         // It leaves to the other what it does no better.
         println!("cargo::rustc-cfg=back_end=\"armv7em\"");
     }
+    println!("cargo::rustc-env=TENFOLD_CHOSEN_BACK_END={back_end}");
 }
 
 /// The fastest back end that every core of the target can run.
@@ -43,6 +44,9 @@ fn natural() -> &'static str {
     }
     if target.starts_with("riscv32im") {
         return "rv32im";
+    }
+    if target.starts_with("x86_64-") && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os != "none") {
+        return "x86_64";
     }
     if !target.starts_with("thumbv8m.main-") {
         return "portable";

@@ -72,6 +72,7 @@ extern crate std;
 compile_error!("model files are little endian and read in place: big-endian targets are not supported");
 
 pub mod arithmetic;
+pub mod back_end;
 pub mod format;
 pub mod ink;
 mod kernel;

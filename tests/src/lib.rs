@@ -8,6 +8,7 @@
 //! ```
 
 pub mod buffer;
+pub mod compare;
 pub mod describe;
 pub mod emulator;
 pub mod file;

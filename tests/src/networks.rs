@@ -197,6 +197,37 @@ pub fn narrowed(mut spec: ModelSpec) -> ModelSpec {
     spec
 }
 
+/// Convolutions of many output channels, for back ends that compute several vectors of them at once:
+/// with and without a pool, of any input and of one pixel.
+pub fn wide(outputs: usize, signed: bool) -> ModelSpec {
+    let mut random = Random::new(outputs as u64);
+    let mut layer = |size: [u8; 2], channels: usize, outputs: usize, pooled: bool| {
+        let output = if signed { Output::Signed } else { Output::Unsigned };
+        let fan_in = usize::from(size[0]) * usize::from(size[1]) * channels;
+        let of_image = channels == 1;
+        LayerSpec::Convolution {
+            kernel: size,
+            stride: [1, 1],
+            padding: [0, 1, 1, 0],
+            groups: 1,
+            pool: pooled.then_some(([2, 2], [2, 2])),
+            parameters: spread_parameters(&mut random, fan_in, outputs, output, signed && !of_image),
+        }
+    };
+    // 8 x 9, 8 x 9, 4 x 4 after the pool, 4 x 4.
+    let mut layers = vec![
+        layer([2, 2], 1, 5, false),
+        layer([2, 2], 5, outputs, true),
+        layer([2, 2], outputs, outputs, false),
+    ];
+    let parameters = spread_parameters(&mut random, 16 * outputs, outputs, Output::Unsigned, signed);
+    layers.push(LayerSpec::Dense { parameters });
+    layers.push(LayerSpec::Dense {
+        parameters: spread_parameters(&mut random, outputs, 10, Output::Logits, false),
+    });
+    ModelSpec { name: format!("wide-{outputs}"), input: [8, 9, 1], logit_exponent: 8, layers }
+}
+
 /// 8-bit weights of the whole range, and shifts that spread the sums over the output's; now and
 /// then 0, where every sum saturates but the smallest.
 fn spread_parameters(

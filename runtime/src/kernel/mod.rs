@@ -29,8 +29,10 @@ mod armv7em;
 mod armv81m;
 #[cfg(back_end = "armv6m")]
 mod four;
-#[allow(dead_code, reason = "in part for vectors alone")]
+#[cfg_attr(not(back_end = "x86_64"), allow(dead_code, reason = "in part for vectors alone"))]
 mod interleaved;
+#[cfg(not(back_end = "x86_64"))]
+pub(crate) mod only;
 #[cfg_attr(
     not(back_end = "portable"),
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")
@@ -38,6 +40,8 @@ mod interleaved;
 mod portable;
 #[cfg(back_end = "rv32im")]
 mod rv32im;
+#[cfg(back_end = "x86_64")]
+mod x86_64;
 
 #[cfg(back_end = "armv6m")]
 use armv6m as back_end;
@@ -50,7 +54,13 @@ use armv81m as back_end;
 use portable as back_end;
 #[cfg(back_end = "rv32im")]
 use rv32im as back_end;
+#[cfg(back_end = "x86_64")]
+use x86_64 as back_end;
 
+#[cfg(not(back_end = "x86_64"))]
+pub(crate) use only as choice;
+#[cfg(back_end = "x86_64")]
+pub(crate) use x86_64::choice;
 
 pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
 
