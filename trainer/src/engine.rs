@@ -13,6 +13,7 @@ pub(crate) mod onnx;
 mod parallel;
 pub(crate) mod runtime;
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -113,13 +114,14 @@ impl Engine {
             "{} bytes are not a whole number of images of {length} bytes",
             images.len()
         );
-        let batches = run_batches(count, BATCH, progress, |range| {
-            let batch = &images[range.start * length..range.end * length];
-            match &self.kind {
-                Kind::Runtime(model) => model.run(batch),
-                Kind::Onnx(model) => model.run(batch),
+        let batch = |range: Range<usize>| &images[range.start * length..range.end * length];
+        let batches = match &self.kind {
+            Kind::Runtime(model) => {
+                let model = model.load()?;
+                run_batches(count, BATCH, progress, |range| model.run(batch(range)))
             }
-        })?;
+            Kind::Onnx(model) => run_batches(count, BATCH, progress, |range| model.run(batch(range))),
+        }?;
         Ok(batches.into_iter().flatten().collect())
     }
 

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod augment;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;

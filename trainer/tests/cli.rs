@@ -338,6 +338,26 @@ fn pipes_and_devices_are_not_waited_for() {
 }
 
 #[test]
+fn bench_prints_figures_and_checks_the_logits() {
+    let nano = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano");
+    let text = success(&["bench", nano, "--images", "64", "--seconds", "0", "--json"]);
+    let speeds: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((speeds["model"].as_str(), speeds["images"].as_u64()), (Some("nano"), Some(64)));
+    let engines = speeds["engines"].as_array().unwrap();
+    let of = |engine: &str| engines.iter().filter(|speed| speed["engine"] == engine).collect::<Vec<_>>();
+    let (runtime, tract) = (of("runtime"), of("tract"));
+    assert_eq!(tract.len(), 2, "{text}");
+    assert!(runtime.iter().any(|speed| speed["back_end"] == "portable"), "{text}");
+    assert_eq!((tract[0]["file"].as_str(), tract[0]["times_tract"].as_f64()), (Some("nano.onnx"), Some(1.0)));
+    for speed in engines {
+        assert!(speed["images_per_second"].as_f64().unwrap() > 1.0, "{text}");
+        assert_eq!(speed["batches"].as_u64(), Some(2), "{text}");
+    }
+    assert!(success(&["bench", nano, "--images", "32", "--seconds", "0"]).contains("32 of 32 images equal"));
+    assert!(failure(&["bench", "no/such/place"]).contains("no/such/place"));
+}
+
+#[test]
 fn verify_names_a_missing_directory() {
     assert!(failure(&["verify", "/absent"]).contains("/absent"));
     let directory = workplace();

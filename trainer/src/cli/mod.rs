@@ -4,6 +4,7 @@
 //! usage (clap's message). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
+mod bench;
 mod evaluate;
 mod export;
 mod model;
@@ -49,6 +50,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Prove that the files of a model are one model: every layer, bit for bit.
     Verify(verify::VerifyArgs),
+    /// Measure how fast this machine runs a model, beside tract.
+    Bench(bench::BenchArgs),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Print a completion script for a shell.
@@ -104,6 +107,7 @@ fn run(command: Command) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Completions(args) => {
             // `generate` panics when it cannot write; into memory it always can.

@@ -1,14 +1,15 @@
-//! The runtime, as on a board.
+//! The runtime, as on a board, but with the weights in the order that this processor is fastest with.
 
 use anyhow::{Context as _, Result, anyhow};
-use tenfold_runtime::{Model, Observer, Prediction, Recognizer};
+use tenfold_runtime::{Model, Observer, Prediction, Recognizer, back_end, format};
 
 use crate::model::Shape;
 
 /// A verified `.postcard` file.
 #[derive(Debug)]
 pub(crate) struct RuntimeModel {
-    file: AlignedFile,
+    /// The same network for this processor.
+    reordered: AlignedFile,
     /// Name of the model.
     pub(crate) name: String,
     /// Shape of an image.
@@ -27,6 +28,9 @@ impl RuntimeModel {
         let file = AlignedFile::new(bytes);
         let model: Model<'_> = Model::load(file.bytes())
             .map_err(|error| anyhow!("not a model that the runtime can run: {error}"))?;
+        let reordered = format::reorder(bytes, back_end::order())
+            .map_err(|error| anyhow!("{error}"))
+            .context("ordering the weights for this processor")?;
         Ok(RuntimeModel {
             name: model.name().to_owned(),
             input: shape(model.input()),
@@ -36,10 +40,25 @@ impl RuntimeModel {
             weight_bytes: model.weight_bytes(),
             scratch_bytes: model.scratch_bytes(),
             macs: model.macs(),
-            file: file.clone(),
+            reordered: AlignedFile::new(&reordered),
         })
     }
 
+    /// Checks the file once more, to run any number of images.
+    pub(crate) fn load(&self) -> Result<LoadedModel<'_>> {
+        let model = Model::load(self.reordered.bytes()).map_err(|error| anyhow!("{error}"))?;
+        Ok(LoadedModel { model, image_bytes: self.input.len() })
+    }
+}
+
+/// A loaded [`RuntimeModel`]; threads share it.
+#[derive(Debug)]
+pub(crate) struct LoadedModel<'a> {
+    model: Model<'a>,
+    image_bytes: usize,
+}
+
+impl LoadedModel<'_> {
     /// Logits of images that lie back to back.
     pub(crate) fn run(&self, images: &[u8]) -> Result<Vec<Vec<f64>>> {
         self.each(images, |recognizer, _, image| {
@@ -66,13 +85,12 @@ impl RuntimeModel {
         images: &[u8],
         mut work: impl FnMut(&mut Recognizer<'_, '_>, usize, &[u8]) -> T,
     ) -> Result<Vec<T>> {
-        let model: Model<'_> = Model::load(self.file.bytes()).map_err(|error| anyhow!("{error}"))?;
-        let mut scratch = vec![0_u64; self.scratch_bytes.div_ceil(8)];
+        let mut scratch = vec![0_u64; self.model.scratch_bytes().div_ceil(8)];
         let scratch = bytemuck::cast_slice_mut(&mut scratch);
-        let mut recognizer = Recognizer::new(&model, scratch)
+        let mut recognizer = Recognizer::new(&self.model, scratch)
             .map_err(|error| anyhow!("{error}"))
             .context("scratch memory of the runtime")?;
-        let images = images.chunks_exact(self.input.len()).enumerate();
+        let images = images.chunks_exact(self.image_bytes).enumerate();
         Ok(images.map(|(index, image)| work(&mut recognizer, index, image)).collect())
     }
 }

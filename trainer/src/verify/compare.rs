@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 use super::report::{Accuracy, LayerReport, LogitDifference, Mismatch, Report};
 use crate::data::Dataset;
 use crate::engine::onnx::OnnxModel;
-use crate::engine::runtime::RuntimeModel;
+use crate::engine::runtime::{LoadedModel, RuntimeModel};
 use crate::engine::{BATCH, best_class};
 use crate::export::onnx::layer_output;
 use crate::model::Shape;
@@ -70,15 +70,26 @@ impl Models {
         &self.integer.layers
     }
 
-    /// Compares a batch, whose first image is image `first` of the set.
-    pub(super) fn compare(&self, first: usize, images: &[u8], labels: &[u8]) -> Result<Tally> {
+    /// The runtime's model, ready to run.
+    pub(super) fn load(&self) -> Result<LoadedModel<'_>> {
+        self.runtime.load()
+    }
+
+    /// Compares a batch, whose first image is image `first` of the set; `loaded` is of [`load`](Self::load).
+    pub(super) fn compare(
+        &self,
+        loaded: &LoadedModel<'_>,
+        first: usize,
+        images: &[u8],
+        labels: &[u8],
+    ) -> Result<Tally> {
         let outputs = self.integer.run_plan(&self.layers, images)?;
         let (logits, layers) = outputs.split_last().context("tract yielded nothing")?;
         let integer_logits = self.integer.logits(logits, labels.len())?;
         let float_logits = self.float.run(images)?;
         let tensors: Vec<&[u8]> = layers.iter().map(|tensor| integers(tensor)).collect::<Result<_>>()?;
         let outputs = &self.runtime.outputs;
-        let observed = self.runtime.run_observed(images, |image| Comparison {
+        let observed = loaded.run_observed(images, |image| Comparison {
             outputs,
             tensors: &tensors,
             image,

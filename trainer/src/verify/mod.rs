@@ -92,9 +92,10 @@ pub fn verify(directory: &Path, test: &Dataset, show_progress: bool) -> Result<R
         }
     };
     let length = models.input().len();
+    let loaded = models.load()?;
     let tallies = run_batches(test.len(), BATCH, &advance, |range| {
         let images = &test.images[range.start * length..range.end * length];
-        models.compare(range.start, images, &test.labels[range])
+        models.compare(&loaded, range.start, images, &test.labels[range])
     })?;
     if let Some(bar) = bar {
         bar.finish_and_clear();
@@ -106,7 +107,7 @@ pub fn verify(directory: &Path, test: &Dataset, show_progress: bool) -> Result<R
     Ok(total.report(&models, test))
 }
 
-fn open<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+pub(crate) fn open<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
     let bytes = files::read(path, MAX_MODEL_BYTES)?;
     parse(&bytes).with_context(|| path.display().to_string())
 }
