@@ -67,7 +67,8 @@ fn a_weight_that_is_none_is_refused() {
         (weights.as_ptr().addr() - file.bytes().as_ptr().addr(), weights.len())
     };
     let (start, length) = place_of_weights(&file);
-    let is_weight = |place: usize| place % 64 / 4 < 6 && (place / 64 % 2 == 0 || place % 4 == 0);
+    let is_weight =
+        |place: usize| place % 64 / 4 < 6 && ((place / 64).is_multiple_of(2) || place.is_multiple_of(4));
     for place in 0..length {
         let old = file.bytes()[start + place];
         assert!(is_weight(place) || old == 0, "byte {place}");
@@ -79,7 +80,7 @@ fn a_weight_that_is_none_is_refused() {
     }
 }
 
-const ORDERS: [Order; 4] = [Order::Plain, Order::Paired, Order::Planar, Order::Interleaved];
+const ORDERS: [Order; 5] = [Order::Plain, Order::Paired, Order::Planar, Order::Narrow, Order::Interleaved];
 
 /// What the standard library says of this processor.
 #[cfg(target_arch = "x86_64")]

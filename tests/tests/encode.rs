@@ -150,7 +150,7 @@ fn corrupt_parameters(random: &mut Random, parameters: &mut Parameters) {
 
 #[test]
 fn a_file_is_reordered_to_what_the_encoder_writes_in_that_order() {
-    let orders = [Order::Plain, Order::Paired, Order::Interleaved];
+    let orders = [Order::Plain, Order::Paired, Order::Planar, Order::Narrow, Order::Interleaved];
     for seed in 0..if SLOW { 40 } else { 400 } {
         let spec = if seed % 2 == 0 { generate::network(seed) } else { networks::convolutional(seed) };
         let spec = view::normalized(&spec);

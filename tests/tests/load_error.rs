@@ -94,7 +94,7 @@ fn causes() -> Vec<(Vec<u8>, LoadError, &'static str)> {
         // Malformed records: too short, an unknown kind, an unknown order of weights, a huge block.
         (patched(|file| file.truncate(file.len() - 1)), LoadError::Record { layer: 1 }, "layer 1: malformed"),
         (patched(|file| file[KIND] = 4), LoadError::Record { layer: 0 }, "layer 0: malformed"),
-        (patched(|file| file[ORDER] = 4), LoadError::Record { layer: 0 }, "layer 0: malformed"),
+        (patched(|file| file[ORDER] = 5), LoadError::Record { layer: 0 }, "layer 0: malformed"),
         // Both orders are of 8-bit weights.
         (
             patched(|file| (file[ORDER - 1], file[ORDER]) = (4, 1)),
