@@ -133,7 +133,7 @@ pub(super) fn convolution<const FEATURES: u32>(
         _ => 0,
     };
     let pixels = if is_pooled { 1 } else { 4 };
-    for (index, values) in out.chunks_mut(pixels * outputs).enumerate() {
+    for (index, values) in out.chunks_mut((pixels * outputs).max(1)).enumerate() {
         let mut first = 0;
         while first < outputs {
             let last = (first + pieces.outputs).min(outputs);
