@@ -81,7 +81,7 @@ impl Planar {
     /// -128..=127 may add up to 2^15.
     pub(crate) fn is_wide(&self, weights: &[u8]) -> bool {
         let magnitude = |&byte: &u8| u32::from((byte as i8).unsigned_abs());
-        weights.chunks(self.side).any(|row| row.iter().map(magnitude).sum::<u32>() > MOST_NARROW)
+        weights.chunks(self.side.max(1)).any(|row| row.iter().map(magnitude).sum::<u32>() > MOST_NARROW)
     }
 
     /// Place of a weight in its run.
