@@ -107,7 +107,7 @@ impl Speeds {
 
 /// What runs a batch.
 enum Contender<'a> {
-    Runtime { back_end: &'static str, model: LoadedModel<'a> },
+    Runtime { back_end: &'static str, model: Box<LoadedModel<'a>> },
     Onnx(&'a OnnxModel),
 }
 
@@ -159,7 +159,7 @@ fn measure(directory: &Path, images: &Dataset, seconds: f64) -> Result<Speeds> {
 
     let mut contenders = Vec::new();
     for (back_end, model) in &models {
-        contenders.push(Contender::Runtime { back_end, model: model.load()? });
+        contenders.push(Contender::Runtime { back_end, model: Box::new(model.load()?) });
     }
     contenders.extend([Contender::Onnx(&onnx), Contender::Onnx(&float)]);
     let expected: Vec<_> = batches.iter().map(|batch| onnx.run(batch)).collect::<Result<_>>()?;

@@ -13,7 +13,7 @@ pub(crate) mod onnx;
 mod parallel;
 pub(crate) mod runtime;
 
-use std::ops::Range;
+use core::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
