@@ -30,7 +30,7 @@ use cpu_time::ThreadTime as Clock;
 #[cfg(not(unix))]
 use std::time::Instant as Clock;
 
-/// What [`bench`] measured.
+/// What [`bench()`] measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Speeds {
     /// Name of the model.
