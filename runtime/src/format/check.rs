@@ -213,7 +213,9 @@ fn parameters<'a, const FEATURES: u32>(
     let wrong_length = |expected| LoadError::BlockLength { layer, expected, found: record.block.len() };
     let too_long = wrong_length(usize::MAX);
 
-    let (run_bytes, count) = match runs.interleaved {
+    // None there can be, which the compiler does not see by itself.
+    let interleaved = runs.interleaved.filter(|_| any(FEATURES, f::INTERLEAVED));
+    let (run_bytes, count) = match interleaved {
         None => (runs.length.checked_mul(usize::from(weight_bits)).ok_or(too_long)?.div_ceil(8), outputs),
         Some(interleaved) => (interleaved.block_bytes().ok_or(too_long)?, interleaved.blocks()),
     };
@@ -251,7 +253,7 @@ fn parameters<'a, const FEATURES: u32>(
     };
     let parameters =
         Parameters { weight_bits, order: record.order, weights, run_bytes, bias, shifts, output };
-    match (runs.interleaved, weight_bits) {
+    match (interleaved, weight_bits) {
         (Some(interleaved), _) => interleaved_accumulators(place, &parameters, interleaved)?,
         (None, 8) if any(FEATURES, f::WEIGHTS_8) => accumulators::<FEATURES, 8>(place, &parameters, runs)?,
         (None, 4) if any(FEATURES, f::WEIGHTS_4) => accumulators::<FEATURES, 4>(place, &parameters, runs)?,
