@@ -11,7 +11,9 @@
 
 pub(crate) mod onnx;
 mod parallel;
+mod probability;
 pub(crate) mod runtime;
+mod vote;
 
 use core::ops::Range;
 use std::path::Path;
@@ -21,7 +23,9 @@ use tenfold_runtime::format::MAGIC;
 
 use self::onnx::OnnxModel;
 pub(crate) use self::parallel::run_batches;
+pub(crate) use self::probability::{log_sum_exp, softmax};
 use self::runtime::RuntimeModel;
+pub use self::vote::{Vote, Voter, vote};
 use crate::files;
 use crate::model::Shape;
 

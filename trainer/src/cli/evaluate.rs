@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{model, print};
+use super::{model, print, vote};
 use crate::data::{self, Dataset, Part};
 use crate::engine::{Engine, best_class};
 use crate::files::Output;
@@ -21,13 +21,14 @@ Examples:
   trainer evaluate models/nano/nano.postcard
   trainer evaluate models/nano/nano.onnx --set validation --limit 1000
   trainer evaluate models/nano/nano.postcard --logits logits.csv --json
+  trainer evaluate models/nano models/lenet5 models/keras-cnn       each one, and the majority of their votes
 
 --logits writes one row an image: index,label,prediction,l0,l1,... The logits of a .postcard and of a
 quantized .onnx are integers; `loss` in the JSON is the mean cross-entropy of the scaled logits.")]
 pub(super) struct Args {
-    /// Model: a .postcard or .onnx file, or the directory of a model.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    /// Model: a .postcard or .onnx file, or the directory of a model. Several models vote.
+    #[arg(value_name = "MODEL", required = true)]
+    models: Vec<PathBuf>,
 
     /// Images to evaluate on.
     #[arg(long, value_enum, default_value_t = Part::Test, value_name = "SET")]
@@ -52,12 +53,17 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<()> {
-    let engine = model::open(&args.model)?;
+    let engines = args.models.iter().map(|path| model::open(path)).collect::<Result<Vec<_>>>()?;
+    let engine = engines.first().context("there is no model")?;
     let directory = args.data.map_or_else(data::default_directory, Ok)?;
     let mut dataset = data::load_classes(&directory, args.set, engine.classes())?;
     dataset.expect_size(engine.input().height, engine.input().width)?;
     if let Some(limit) = args.limit {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    if engines.len() > 1 {
+        ensure!(args.logits.is_none(), "--logits: expected one model, found {}", engines.len());
+        return print(&vote::evaluate(&engines, &dataset, args.set, args.json)?);
     }
     // Before the work: a mistyped path should not cost it.
     let table = args.logits.as_deref().map(Output::create).transpose()?;
@@ -68,13 +74,13 @@ pub(super) fn run(args: Args) -> Result<()> {
     bar.finish_and_clear();
 
     if let Some(table) = table {
-        write_table(table, &engine, &dataset, &logits)?;
+        write_table(table, engine, &dataset, &logits)?;
     }
     let result = Evaluation::new(&dataset, &logits, engine.logit_scale());
     if args.json {
-        return print(&format!("{}\n", result.json(&engine, &dataset, args.set)));
+        return print(&format!("{}\n", result.json(engine, &dataset, args.set)));
     }
-    let mut text = result.render(&engine, &dataset, args.set);
+    let mut text = result.render(engine, &dataset, args.set);
     if let Some(path) = &args.logits {
         text.push_str(&format!("\nlogits    {}\n", path.display()));
     }

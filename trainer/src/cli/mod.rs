@@ -11,6 +11,7 @@ mod model;
 mod predict;
 mod train;
 mod verify;
+mod vote;
 
 use std::ffi::OsString;
 use std::io::Write;
