@@ -24,5 +24,6 @@ pub mod network;
 pub mod preset;
 pub mod quantize;
 pub mod report;
+pub mod summary;
 pub mod train;
 pub mod verify;

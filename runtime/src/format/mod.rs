@@ -32,7 +32,7 @@ pub mod spec;
 pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
 #[cfg(feature = "writer")]
-pub use reorder::{Core, reorder};
+pub use reorder::{Core, reorder, specification};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"10FD";

@@ -81,8 +81,9 @@ pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
     encode_ordered(&specification(&Model::load(bytes)?), order)
 }
 
-/// The network that `model` was encoded from.
-fn specification(model: &Model<'_>) -> ModelSpec {
+/// The network that `model` was encoded from, whatever the order of its weights.
+#[must_use]
+pub fn specification(model: &Model<'_>) -> ModelSpec {
     let input = model.input();
     ModelSpec {
         name: model.name().into(),

@@ -9,6 +9,7 @@ mod evaluate;
 mod export;
 mod model;
 mod predict;
+mod summary;
 mod train;
 mod verify;
 mod vote;
@@ -53,6 +54,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Measure how fast this machine runs a model, beside tract.
     Bench(bench::BenchArgs),
+    /// Show the layers of a network: shapes, parameters, MACs, bytes, and how far its sums are from inexact.
+    Summary(summary::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Print a completion script for a shell.
@@ -109,6 +112,7 @@ fn run(command: Command) -> Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Summary(args) => summary::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Completions(args) => {
             // `generate` panics when it cannot write; into memory it always can.

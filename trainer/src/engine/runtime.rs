@@ -97,19 +97,19 @@ impl LoadedModel<'_> {
 
 /// A file at an address that is a multiple of four, as the runtime asks for.
 #[derive(Clone, Debug)]
-struct AlignedFile {
+pub(crate) struct AlignedFile {
     words: Vec<u32>,
     length: usize,
 }
 
 impl AlignedFile {
-    fn new(bytes: &[u8]) -> AlignedFile {
+    pub(crate) fn new(bytes: &[u8]) -> AlignedFile {
         let mut words = vec![0; bytes.len().div_ceil(4)];
         bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
         AlignedFile { words, length: bytes.len() }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.words)[..self.length]
     }
 }
