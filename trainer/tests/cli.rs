@@ -39,7 +39,7 @@ fn usage_errors_exit_with_2() {
 fn help_teaches() {
     assert!(success(&["--help"]).contains("Exit codes"));
     assert!(success(&["--version"]).starts_with("trainer "));
-    for command in ["train", "evaluate", "export", "verify", "predict", "completions"] {
+    for command in ["train", "evaluate", "export", "verify", "summary", "predict", "completions"] {
         let help = success(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("trainer {command}")), "{help}");
         assert!(!help.contains('\x1b'), "no colours into a pipe");
@@ -220,6 +220,8 @@ fn a_full_standard_output_is_an_error() {
         &["verify", nano, "--limit", "9"],
         &["verify", nano, "--limit", "9", "--json"],
         &["export", &model, "--for", "cortex-m4"],
+        &["summary"],
+        &["summary", "--json"],
         &["completions", "bash"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
@@ -324,6 +326,7 @@ fn pipes_and_devices_are_not_waited_for() {
         &["predict", "--model", &model, "/dev/zero"],
         &["evaluate", "/dev/zero"],
         &["evaluate", &pipe],
+        &["summary", &pipe],
         &["train", &pipe, "--show"],
     ] {
         let output = Command::new("timeout")
@@ -362,4 +365,52 @@ fn verify_names_a_missing_directory() {
     assert!(failure(&["verify", "/absent"]).contains("/absent"));
     let directory = workplace();
     assert!(failure(&["verify", &path(&directory, "")]).contains("means.onnx is missing"));
+}
+
+#[test]
+fn summary_takes_presets_files_and_models() {
+    let directory = workplace();
+    let model = path(&directory, "means.postcard");
+    let text = success(&["summary", "keras-cnn"]);
+    assert!(text.contains("130,890") && text.contains("3,480") && text.contains("2,831,744"), "{text}");
+    let shown = success(&["train", "keras-cnn", "--show"]);
+    let config = path(&directory, "my.toml");
+    fs::write(&config, shown).unwrap();
+    assert_eq!(success(&["summary", &config]), text);
+    assert!(success(&["summary", &model]).contains("largest sum"));
+
+    let nano = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano");
+    let json =
+        |network: &str| -> Value { serde_json::from_str(&success(&["summary", network, "--json"])).unwrap() };
+    let (file, models) = (json(&format!("{nano}/nano.postcard")), json(nano));
+    assert_eq!(file, models);
+    assert_eq!(file["scratch_bytes"], 1_932);
+    assert_eq!(file["layers"].as_array().unwrap().len(), 6);
+    assert!(file["layers"][0]["largest_sum"].as_u64().unwrap() < file["exact_below"].as_u64().unwrap());
+
+    assert!(failure(&["summary", &format!("{nano}/nano.onnx")]).contains("name the .postcard"));
+    assert!(failure(&["summary", "/absent"]).contains("/absent: neither a preset"));
+    assert!(failure(&["summary", &path(&directory, "absent.postcard")]).contains("absent.postcard"));
+    fs::write(&model, "no model").unwrap();
+    assert!(failure(&["summary", &model]).contains("means.postcard: not a model"));
+}
+
+#[test]
+fn several_models_vote() {
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
+    let files = ["nano", "lenet5", "keras-cnn"].map(|name| format!("{models}/{name}"));
+    let [nano, lenet, keras] = files.each_ref().map(String::as_str);
+    let text = success(&["evaluate", nano, lenet, keras, "--limit", "400", "--json"]);
+    let vote: Value = serde_json::from_str(&text).unwrap();
+    let voters = vote["vote"]["models"].as_array().unwrap();
+    assert_eq!(
+        voters.iter().map(|voter| voter["model"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["nano", "lenet5", "keras-cnn"]
+    );
+    let any = vote["vote"]["any_correct"].as_u64().unwrap();
+    assert!(voters.iter().all(|voter| (390..=any).contains(&voter["correct"].as_u64().unwrap())), "{vote}");
+    assert!((390..=any).contains(&vote["vote"]["correct"].as_u64().unwrap()), "{vote}");
+    assert!(success(&["evaluate", nano, lenet, "--limit", "9"]).contains("majority"));
+    let line = failure(&["evaluate", nano, lenet, "--limit", "9", "--logits", "logits.csv"]);
+    assert!(line.contains("--logits: expected one model, found 2"), "{line}");
 }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 
-use common::{failure, path, success};
+use common::{failure, path, success, trainer};
 use tempfile::TempDir;
 
 const SIDE: usize = 6;
@@ -158,4 +158,47 @@ fn a_configuration_is_refused_before_anything_is_read() {
         assert!(line.contains(&format!("[training] epochs = {epochs}: expected 1 to 100000")), "{line}");
     }
     assert!(failure(&["train", "--seed", "18446744073709551615", "--show"]).contains("seed = "));
+}
+
+#[test]
+fn several_seeds_are_trained_and_continued_where_they_were() {
+    let directory = workplace();
+    let [data, config, group] = ["", "small.toml", "group"].map(|name| path(&directory, name));
+    let train = ["train", &config, "--data", &data, "--out", &group, "--seed", "4", "--runs", "3"];
+    let text = success(&train);
+    assert!(text.contains("mean and standard deviation") && text.contains("3 of 3 runs"), "{text}");
+    let whole: Vec<_> = (4..7).map(|seed| contents(&format!("{group}/seed-{seed}"))).collect();
+    assert_ne!(whole[0]["small.postcard"], whole[1]["small.postcard"], "seeds differ");
+    assert!(failure(&train).contains("--resume"));
+
+    // As if the power had gone in the second run: its last checkpoint is all there is.
+    fs::remove_dir_all(format!("{group}/seed-6")).unwrap();
+    for file in whole[1].keys().filter(|file| !["checkpoint.bin", "config.toml"].contains(&file.as_str())) {
+        fs::remove_file(format!("{group}/seed-5/{file}")).unwrap();
+    }
+    let finished = fs::metadata(format!("{group}/seed-4/small.onnx")).unwrap().modified().unwrap();
+    let again = success(&["train", "--resume", &group, "--data", &data, "--json"]);
+    assert_eq!(fs::metadata(format!("{group}/seed-4/small.onnx")).unwrap().modified().unwrap(), finished);
+    for (seed, whole) in (4..7).zip(&whole) {
+        let run = contents(&format!("{group}/seed-{seed}"));
+        assert!(run.keys().eq(whole.keys()));
+        for file in ["small.postcard", "small.onnx", "small.float.onnx"] {
+            assert!(run[file] == whole[file], "seed {seed}: {file}");
+        }
+    }
+    let result: serde_json::Value = serde_json::from_str(&again).unwrap();
+    let runs = result["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| run["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [4, 5, 6]);
+    let mean =
+        runs.iter().map(|run| run["quantized_correct"].as_f64().unwrap()).sum::<f64>() / 3.0 / 5.0 * 100.0;
+    assert!((result["quantized_percent"]["mean"].as_f64().unwrap() - mean).abs() < 1e-9, "{result}");
+    assert!(result["quantized_percent"]["deviation"].is_number() && result["exact"] == true, "{result}");
+
+    // A run with another recipe has no place in the mean.
+    let configuration = format!("{group}/seed-5/config.toml");
+    let edited = fs::read_to_string(&configuration).unwrap().replace("epochs = 2", "epochs = 3");
+    fs::write(&configuration, edited).unwrap();
+    let line = failure(&["train", "--resume", &group, "--data", &data]);
+    assert!(line.contains("seed-5") && line.contains("[training] epochs = 3, but it was 2"), "{line}");
+    assert_eq!(trainer(&["train", "--resume", &group, "--runs", "4"]).status.code(), Some(2));
 }

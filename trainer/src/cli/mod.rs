@@ -9,6 +9,7 @@ mod evaluate;
 mod export;
 mod model;
 mod predict;
+mod runs;
 mod summary;
 mod train;
 mod verify;

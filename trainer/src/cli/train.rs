@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 
+use super::runs;
 use crate::config::Config;
-use crate::data::{self, Part};
+use crate::data;
 use crate::engine::runtime::RuntimeModel;
-use crate::export::{ExportOptions, Release, Released, golden, release};
+use crate::experiment::{Finished, Group, MAX_RUNS, Place, Sets, conduct};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
 use crate::report::{Align, Look, note, percent, table, thousands};
-use crate::train::{Backend, Destination, Outcome, RunDirectory, Training};
+use crate::train::{Backend, Destination, RunDirectory};
 use crate::verify::Report;
 
 /// Points of accuracy whose loss by quantization is worth a word.
@@ -42,7 +43,21 @@ pub(super) struct Args {
     #[arg(long, requires = "out")]
     overwrite: bool,
 
-    /// Continue the run in DIR after its last whole epoch; the result is that of an unbroken run.
+    /// Train N times, with --seed and the seeds after it, each in a directory of its own, and print mean and
+    /// standard deviation.
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["resume", "overwrite"],
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_RUNS as u64)
+    )]
+    runs: Option<usize>,
+
+    /// Print the figures as one JSON object.
+    #[arg(long)]
+    json: bool,
+
+    /// Continue the run, or the runs, in DIR after the last whole epoch; the result is that of an unbroken run.
     #[arg(
         long,
         value_name = "DIR",
@@ -125,6 +140,7 @@ Examples:
   trainer train keras-cnn --epochs 3
   trainer train --show nano > my.toml            write a network of your own, then
   trainer train my.toml --out runs/mine
+  trainer train lenet5 --runs 5                  mean and standard deviation of five seeds
   trainer train --resume runs/nano-1             after Ctrl-C, a crash or a power cut
 
 Ctrl-C stops at once; at most the running epoch is lost. Decisions are made on 5,000 validation
@@ -134,6 +150,14 @@ images; the test set is used once, for the final table."
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<()> {
+    if let Some(path) = &args.resume
+        && Group::is_at(path)
+    {
+        let group = Group::open(path)?;
+        let plan = plan(group.config()).with_context(|| args.origin())?;
+        let (place, sets) = (args.place()?, Sets::load(&args.data()?, &plan)?);
+        return runs::run(&group, &place, &sets, args.json);
+    }
     let (resumed, config) = match &args.resume {
         Some(path) => {
             let (directory, config) = RunDirectory::resume(path)?;
@@ -145,46 +169,42 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.show {
         return super::print(&config.to_toml()?);
     }
-    let device = args.backend.device()?;
-    let source = args.data.clone().map_or_else(data::default_directory, Ok)?;
-    let load = |part| data::load_classes(&source, part, plan.classes());
-    // The test set is opened now because a missing file should not cost a training run.
-    let (train, validation, test) = (load(Part::Train)?, load(Part::Validation)?, load(Part::Test)?);
-    test.expect_size(plan.input.height, plan.input.width)?;
-    golden::check(&test)?;
+    let (place, sets) = (args.place()?, Sets::load(&args.data()?, &plan)?);
 
-    let (name, source) = (config.name.clone(), train.source.clone());
+    let name = config.name.clone();
     let cure = cure(&plan, config.quantization.qat_epochs);
-    let images = config.training.images.unwrap_or(train.len()).min(train.len());
-    let destination = match &args.out {
-        Some(path) => Destination::chosen(path, &name, args.overwrite)?,
-        None => Destination::next(&name),
+    let images = config.training.images.unwrap_or(sets.train.len()).min(sets.train.len());
+    let training = place.training(config.clone(), &sets)?;
+    // All is checked: only now is anything written, or may an old run make room.
+    if let Some(count) = args.runs {
+        let group = Group::create(args.out.as_deref(), config, count)?;
+        return runs::run(&group, &place, &sets, args.json);
+    }
+    let directory = match (resumed, &args.out) {
+        (Some(directory), _) => directory,
+        (None, Some(path)) => Destination::chosen(path, &name, args.overwrite)?.take()?,
+        (None, None) => Destination::next(&name).take()?,
     };
-    let training = Training::new(config, train, validation, &device, args.backend)?;
-    // All is checked: only now may an old run make room.
-    let directory = resumed.map_or_else(|| destination.take(), Ok)?;
-    let path = directory.path().to_owned();
     note(&format!(
-        "{name}: {} layers, {} parameters; {} images of {source}; in {}",
+        "{name}: {} layers, {} parameters; {} images of {}; in {}",
         plan.steps.len(),
         thousands(plan.parameters() as u64),
         thousands(images as u64),
-        path.display()
+        sets.train.source,
+        directory.path().display()
     ));
-    let outcome = training.run(&directory)?;
-
-    let Outcome { float, quantized, provenance, history } = &outcome;
-    // Of all epochs, those before an interruption included.
-    let seconds = history.iter().map(|epoch| epoch.seconds).sum();
-    let model = Release { float, quantized, provenance };
-    let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
-    let released = release(&path, &model, &options, &test, true)?;
-    super::print(&summary(&plan, &released, seconds)?)?;
-    if let Some(text) = warning(&released.report, &cure) {
+    let finished = conduct(&training, &directory, &sets.test)?;
+    let report = &finished.released.report;
+    super::print(&if args.json {
+        runs::json(directory.path(), &name, core::slice::from_ref(&finished.result))?
+    } else {
+        summary(&plan, &finished)?
+    })?;
+    if let Some(text) = warning(report, &cure) {
         super::warn(&text);
     }
     // Any loss of accuracy is in the table; here only a difference in bits is a failure.
-    released.report.check(100.0)
+    report.check(100.0)
 }
 
 /// A word on a quantization that loses much; of few images, a whole image is no loss.
@@ -211,6 +231,14 @@ impl Args {
             None => self.config.clone(),
         }
     }
+
+    fn data(&self) -> Result<PathBuf> {
+        self.data.clone().map_or_else(data::default_directory, Ok)
+    }
+
+    fn place(&self) -> Result<Place> {
+        Ok(Place { backend: self.backend, device: self.backend.device()? })
+    }
 }
 
 /// The configuration with the flags applied, checked again.
@@ -235,7 +263,8 @@ fn configuration(args: &Args) -> Result<Config> {
     Ok(config)
 }
 
-fn summary(plan: &Plan, released: &Released, seconds: f64) -> Result<String> {
+fn summary(plan: &Plan, finished: &Finished) -> Result<String> {
+    let Finished { released, result } = finished;
     let exported = &released.exported;
     let bytes = std::fs::read(&exported.postcard)
         .with_context(|| format!("cannot read {}", exported.postcard.display()))?;
@@ -252,7 +281,8 @@ fn summary(plan: &Plan, released: &Released, seconds: f64) -> Result<String> {
         row("weights", format!("{} bytes", thousands(model.weight_bytes as u64))),
         row("scratch", format!("{} bytes", thousands(model.scratch_bytes as u64))),
         row("MACs", thousands(model.macs)),
-        row("training", duration(seconds)),
+        // Of all epochs, those before an interruption included.
+        row("training", runs::duration(result.seconds())),
         row(
             "board == ONNX",
             format!("{} of {} logits equal", thousands(report.logits_equal), thousands(report.images)),
@@ -264,11 +294,6 @@ fn summary(plan: &Plan, released: &Released, seconds: f64) -> Result<String> {
     ];
     let header = [(plan.name.as_str(), Align::Left), ("", Align::Left)];
     Ok(table(Look::of_stdout(), &header, &rows) + "\n")
-}
-
-fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    if whole < 60 { format!("{seconds:.1} s") } else { format!("{} min {:02} s", whole / 60, whole % 60) }
 }
 
 #[cfg(test)]

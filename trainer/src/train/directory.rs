@@ -16,6 +16,8 @@ use super::checkpoint::{self, Checkpoint};
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.bin";
 const TRAINED: &str = "trained.bin";
+/// The figures of a finished run.
+pub(crate) const RESULT: &str = "result.json";
 
 /// A directory that belongs to one run.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ impl Destination {
     pub fn chosen(path: &Path, name: &str, overwrite: bool) -> Result<Self> {
         let shown = path.display();
         ensure!(!path.exists() || path.is_dir(), "{shown}: expected a directory, found a file");
-        let mut old = [CONFIG, CHECKPOINT, TRAINED].map(|file| path.join(file)).to_vec();
+        let mut old = [CONFIG, CHECKPOINT, TRAINED, RESULT].map(|file| path.join(file)).to_vec();
         if let Ok((_, config)) = RunDirectory::open(path) {
             old.extend(model_files(path, &config.name));
         }
@@ -120,6 +122,11 @@ fn holds_run(directory: &Path) -> Result<bool> {
 }
 
 impl RunDirectory {
+    /// Whether a run was begun in `path`.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(CONFIG).is_file()
+    }
+
     /// A run that is to be continued, and its configuration.
     ///
     /// # Errors

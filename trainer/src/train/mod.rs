@@ -17,6 +17,7 @@ mod tests;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
+pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 
 use std::sync::Arc;

@@ -1,0 +1,102 @@
+//! Runs as experiments: a configuration in, figures out, once or with several seeds.
+//!
+//! ```text
+//! configuration, seed ----> train -> export -> verify -> result.json      one run
+//! configuration, seeds ---> seed-1/, seed-2/, ...  -> mean and deviation  a group of runs
+//! ```
+//!
+//! The figures of a run are those of its last epoch, on the whole test set; of a group, those of all of its
+//! runs. Nothing is chosen.
+
+mod group;
+mod result;
+mod statistics;
+
+pub use group::{Group, MAX_RUNS};
+pub use result::RunResult;
+pub use statistics::Spread;
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+
+use crate::config::Config;
+use crate::data::{Dataset, Part, load_classes};
+use crate::export::{ExportOptions, Release, Released, golden, release};
+use crate::network::Plan;
+use crate::train::{Backend, Outcome, RunDirectory, Training};
+
+/// The three sets of images of an experiment.
+#[derive(Clone, Debug)]
+pub struct Sets {
+    /// What is learned.
+    pub train: Dataset,
+    /// What decisions are made on.
+    pub validation: Dataset,
+    /// What the final figures are of.
+    pub test: Dataset,
+}
+
+impl Sets {
+    /// Loads all three, for a network; the test set too, because a missing file should not cost a run.
+    ///
+    /// # Errors
+    ///
+    /// Where a file is missing or damaged, or images and network do not fit.
+    pub fn load(source: &Path, plan: &Plan) -> Result<Self> {
+        let load = |part| load_classes(source, part, plan.classes());
+        let sets =
+            Self { train: load(Part::Train)?, validation: load(Part::Validation)?, test: load(Part::Test)? };
+        sets.test.expect_size(plan.input.height, plan.input.width)?;
+        golden::check(&sets.test)?;
+        Ok(sets)
+    }
+}
+
+/// Where to compute.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The kind of device.
+    pub backend: Backend,
+    /// The device itself.
+    pub device: Device,
+}
+
+impl Place {
+    /// A run of `config` that is ready to start; nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Where network and data do not fit each other.
+    pub fn training(&self, config: Config, sets: &Sets) -> Result<Training> {
+        Training::new(config, sets.train.clone(), sets.validation.clone(), &self.device, self.backend)
+    }
+}
+
+/// What a run left.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The files of the model, and their verification.
+    pub released: Released,
+    /// The figures.
+    pub result: RunResult,
+}
+
+/// Trains in `directory` from where its checkpoint is, exports, verifies with all images of `test`, and saves
+/// the figures as `result.json`.
+///
+/// # Errors
+///
+/// Where training diverges, the network breaks a rule of the export, or a file cannot be written. A difference
+/// between the files of the model is no error, but in the figures.
+pub fn conduct(training: &Training, directory: &RunDirectory, test: &Dataset) -> Result<Finished> {
+    let outcome = training.run(directory)?;
+    let Outcome { float, quantized, provenance, history } = &outcome;
+    let model = Release { float, quantized, provenance };
+    let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
+    let released = release(directory.path(), &model, &options, test, true)?;
+    let result = RunResult::new(provenance.seed, history, &released.report);
+    result.save(directory.path())?;
+    Ok(Finished { released, result })
+}
