@@ -1,9 +1,8 @@
 //! The borrowed view of a model file that has been checked. Whoever holds one of these values need
 //! not check anything again: [`Model::load`](crate::Model::load) is the only way to make one.
 
-use heapless::Vec;
-
-use crate::format::features::ALL;
+use crate::format::features::{self as f, ALL, any};
+use crate::format::{Layers, OutputRecord};
 use crate::order::Order;
 use crate::plan::LayerPlan;
 
@@ -100,10 +99,41 @@ pub struct Parameters<'a> {
     pub output: Output<'a>,
 }
 
-/// What a layer does.
+/// Where a layer's weights, biases and shifts are, in few bytes: a recognizer keeps one of these a layer.
 #[derive(Clone, Copy, Debug)]
-pub enum Operation<'a> {
-    /// 2-D convolution with fused max-pool (a pool of 1 x 1 where there is none).
+pub(crate) struct Block<'a> {
+    /// Biases, weights and zeros up to a multiple of four, shifts, table; empty where there are none.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) run_bytes: usize,
+    pub(crate) weight_bits: u8,
+    pub(crate) order: Order,
+    pub(crate) output: OutputRecord,
+    /// Zeros behind the weights: 0 to 3.
+    pub(crate) filler: u8,
+}
+
+impl Block<'_> {
+    /// That of a layer without weights.
+    pub(crate) const NONE: Self = Self {
+        bytes: &[],
+        run_bytes: 0,
+        weight_bits: 8,
+        order: Order::Plain,
+        output: OutputRecord::Unsigned,
+        filler: 0,
+    };
+
+    /// Whether the accumulators are the layer's output.
+    pub(crate) const fn yields_logits(&self) -> bool {
+        matches!(self.output, OutputRecord::Logits)
+    }
+}
+
+/// What a layer does. Its weights, where it has any, are its [`parameters`](Layer::parameters).
+#[derive(Clone, Copy, Debug)]
+pub enum Operation {
+    /// 2-D convolution with fused max-pool (a pool of 1 x 1 where there is none), weights
+    /// `[output channel][kernel row][kernel column][input channel / groups]`.
     Convolution {
         /// Kernel and stride of the convolution.
         window: Window,
@@ -113,8 +143,6 @@ pub enum Operation<'a> {
         groups: u16,
         /// Max-pool over the accumulators.
         pool: Window,
-        /// Weights `[output channel][kernel row][kernel column][input channel / groups]`.
-        parameters: Parameters<'a>,
     },
     /// Max-pool on its own, over stored activations.
     MaxPool {
@@ -130,12 +158,10 @@ pub enum Operation<'a> {
         /// Binary logarithm of the area of the window.
         log2_area: u8,
     },
-    /// Fully connected.
+    /// Fully connected, weights `[step][output][row in step][column][channel]`.
     Dense {
         /// Input rows that one step consumes: 1 (accumulated row by row) or all of them.
         rows_per_step: u16,
-        /// Weights `[step][output][row in step][column][channel]`.
-        parameters: Parameters<'a>,
     },
 }
 
@@ -151,19 +177,37 @@ pub struct Layer<'a> {
     /// Whether the output bytes are `i8`.
     pub output_signed: bool,
     /// What it does.
-    pub operation: Operation<'a>,
+    pub operation: Operation,
+    pub(crate) block: Block<'a>,
 }
 
 impl<'a> Layer<'a> {
     /// Weights, biases and shifts, where the layer has them.
     #[must_use]
-    pub const fn parameters(&self) -> Option<&Parameters<'a>> {
-        match &self.operation {
-            Operation::Convolution { parameters, .. } | Operation::Dense { parameters, .. } => {
-                Some(parameters)
+    pub fn parameters(&self) -> Option<Parameters<'a>> {
+        self.parameters_of::<ALL>()
+    }
+
+    /// As [`parameters`](Self::parameters), with a table only where one is in `FEATURES`.
+    #[inline(never)]
+    pub(crate) fn parameters_of<const FEATURES: u32>(&self) -> Option<Parameters<'a>> {
+        let Block { bytes, run_bytes, weight_bits, order, output, filler } = self.block;
+        let outputs = usize::from(self.output.channels);
+        let (bias, rest) = bytes.split_at_checked(4 * outputs)?;
+        let behind = output.table_bytes::<FEATURES>() + output.shifts(outputs);
+        let (weights, rest) = rest.split_at_checked(rest.len().checked_sub(behind)?)?;
+        let weights = weights.get(..weights.len().checked_sub(usize::from(filler))?)?;
+        let (shifts, table) = rest.split_at_checked(output.shifts(outputs))?;
+        let bias = bytemuck::try_cast_slice(bias).ok()?;
+        let output = match output {
+            OutputRecord::Signed => Output::Signed,
+            OutputRecord::Logits => Output::Logits,
+            OutputRecord::UnsignedTable | OutputRecord::SignedTable if any(FEATURES, f::TABLE) => {
+                Output::Table(table.try_into().ok()?)
             }
-            Operation::MaxPool { .. } | Operation::AveragePool { .. } => None,
-        }
+            _ => Output::Unsigned,
+        };
+        Some(Parameters { weight_bits, order, weights, run_bytes, bias, shifts, output })
     }
 
     /// Padding of the input.
@@ -181,7 +225,7 @@ impl<'a> Layer<'a> {
     /// scratch memory starts with these two of every layer, first to last.
     #[must_use]
     pub fn scratch_bytes(&self) -> [usize; 2] {
-        let plan = LayerPlan::new::<ALL>(self);
+        let plan = LayerPlan::new(self);
         [plan.ring_bytes(), plan.sum_bytes()]
     }
 
@@ -215,19 +259,22 @@ impl<'a> Layer<'a> {
 }
 
 /// A verified model of at most `LAYERS` layers that use nothing but `FEATURES`, borrowed from the bytes
-/// it was loaded from.
+/// it was loaded from: a few words, from which the layers are read again where they are asked for.
 ///
-/// `LAYERS` bounds the RAM of this value, about 64 bytes a layer on a 32-bit core; `FEATURES`
-/// ([`features`](crate::format::features)) bounds the code: checks and kernels for anything else are not
-/// linked. The defaults load any model; [`exact_model!`](crate::exact_model) is the type for a certain one.
-#[derive(Clone, Debug)]
+/// `LAYERS` bounds the RAM of a [`Recognizer`](crate::Recognizer), about 72 bytes a layer on a 32-bit core;
+/// `FEATURES` ([`features`](crate::format::features)) bounds the code: checks and kernels for anything else
+/// are not linked. The defaults load any model; [`exact_model!`](crate::exact_model) is the type for a
+/// certain one.
+#[derive(Clone, Copy, Debug)]
 pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }, const FEATURES: u32 = ALL> {
     /// UTF-8.
     pub(crate) name: &'a [u8],
     pub(crate) input: Shape,
     pub(crate) logit_exponent: i8,
     pub(crate) scratch_bytes: usize,
-    pub(crate) layers: Vec<Layer<'a>, LAYERS>,
+    /// From the first layer's record on.
+    pub(crate) records: &'a [u8],
+    pub(crate) count: u8,
 }
 
 /// The type of [`Model`] that a certain file is loaded to: with room for as many layers as it has, and
@@ -274,7 +321,7 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
     /// Number of classes, `1..=16`.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.layers.last().map_or(0, |layer| usize::from(layer.output.channels))
+        self.layers().last().map_or(0, |layer| usize::from(layer.output.channels))
     }
 
     /// Binary exponent of the logits: real value = `logit * 2^-exponent`.
@@ -291,19 +338,20 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
 
     /// The layers, first to last.
     #[must_use]
-    pub fn layers(&self) -> &[Layer<'a>] {
-        &self.layers
+    pub const fn layers(&self) -> Layers<'a, FEATURES> {
+        Layers::new(self.records, self.input, self.count)
     }
 
     /// Bytes of packed weights, without biases and shifts.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        self.layers.iter().filter_map(Layer::parameters).map(|parameters| parameters.weights.len()).sum()
+        let parameters = self.layers().filter_map(|layer| layer.parameters_of::<FEATURES>());
+        parameters.map(|parameters| parameters.weights.len()).sum()
     }
 
     /// Multiply-accumulates of one inference.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.layers.iter().map(Layer::macs).sum()
+        self.layers().map(|layer| layer.macs()).sum()
     }
 }

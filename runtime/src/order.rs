@@ -67,11 +67,11 @@ impl Arrangement {
 
     /// As [`of`](Self::of), for an order that is in `FEATURES`.
     pub(crate) fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
-        let Operation::Convolution { window, groups, pool, parameters, .. } = &layer.operation else {
+        let Operation::Convolution { window, groups, pool, .. } = layer.operation else {
             return None;
         };
-        let weights = (parameters.weight_bits, layer.input.channels, layer.input_signed);
-        Self::among::<FEATURES>(parameters.order, *window, *groups, *pool, weights)
+        let weights = (layer.block.weight_bits, layer.input.channels, layer.input_signed);
+        Self::among::<FEATURES>(layer.block.order, window, groups, pool, weights)
     }
 
     /// The geometry for a convolution, where `order` is in `FEATURES` and defined for it: a convolution

@@ -10,7 +10,7 @@
 //! layer is being computed: as much as the one that needs most of it. It follows from the order of
 //! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
-use crate::model::{Layer, Operation, Output};
+use crate::model::{Layer, Operation};
 use crate::order::{Arrangement, Interleaved};
 
 /// How one layer uses its share of the scratch memory, and when it fires.
@@ -23,13 +23,13 @@ pub(crate) struct LayerPlan {
     /// Bytes of one ring row, padding columns included.
     pub(crate) row_bytes: usize,
     /// Number of `i32` sums.
-    pub(crate) sums: usize,
+    pub(crate) sums: u16,
 }
 
 impl LayerPlan {
     /// The plan of a layer; a pure function of its shape, so that the exporter, the loader and the
     /// executor agree.
-    pub(crate) fn new<const FEATURES: u32>(layer: &Layer<'_>) -> Self {
+    pub(crate) fn new(layer: &Layer<'_>) -> Self {
         let padding = layer.padding();
         let width = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
         let row_bytes = width * usize::from(layer.input.channels);
@@ -47,14 +47,13 @@ impl LayerPlan {
                 row_bytes,
                 sums: 0,
             },
-            Operation::Dense { rows_per_step, parameters } => {
-                let accumulates =
-                    *rows_per_step < layer.input.height || matches!(parameters.output, Output::Logits);
+            Operation::Dense { rows_per_step } => {
+                let accumulates = *rows_per_step < layer.input.height || layer.block.yields_logits();
                 Self {
                     ring_rows: *rows_per_step,
                     step: *rows_per_step,
                     row_bytes,
-                    sums: if accumulates { usize::from(layer.output.channels) } else { 0 },
+                    sums: if accumulates { layer.output.channels } else { 0 },
                 }
             }
         }
@@ -67,14 +66,14 @@ impl LayerPlan {
 
     /// Bytes of the sums.
     pub(crate) const fn sum_bytes(&self) -> usize {
-        self.sums * 4
+        self.sums as usize * 4
     }
 
     /// Bytes of workspace that a layer asks for.
     pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
         let is_convolution = matches!(layer.operation, Operation::Convolution { .. });
         if is_convolution && Interleaved::of_layer::<FEATURES>(layer).is_some() {
-            let plan = Self::new::<FEATURES>(layer);
+            let plan = Self::new(layer);
             return Interleaved::workspace_words(usize::from(plan.ring_rows) * plan.row_bytes) * 4;
         }
         Arrangement::of_layer::<FEATURES>(layer)

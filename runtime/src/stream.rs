@@ -19,7 +19,7 @@ use heapless::Vec;
 use crate::format::MAX_LAYERS;
 use crate::format::features::{self as f, ALL, any};
 use crate::kernel::{self, Convolution, Rows};
-use crate::model::{Layer, Model, Operation, Output, Parameters};
+use crate::model::{Layer, Model, Operation, Output, Padding, Parameters};
 use crate::plan::LayerPlan;
 use crate::prediction::Prediction;
 
@@ -66,11 +66,12 @@ impl fmt::Display for ScratchError {
 
 impl core::error::Error for ScratchError {}
 
-/// What one layer remembers between rows.
+/// A layer, its share of the scratch memory, and what it remembers between rows.
 #[derive(Debug)]
-struct Stage<'s> {
-    ring: &'s mut [u8],
-    sums: &'s mut [i32],
+struct Stage<'m, 's> {
+    layer: Layer<'m>,
+    /// The ring, and then the sums.
+    memory: &'s mut [u8],
     plan: LayerPlan,
     /// Rows that have arrived, padding included.
     arrived: u16,
@@ -80,31 +81,35 @@ struct Stage<'s> {
     slot: u16,
 }
 
-impl Stage<'_> {
-    /// Empties the ring and lets the padding above the image arrive.
-    fn restart(&mut self, layer: &Layer<'_>) {
-        self.ring.fill(layer.padding_value());
-        // Padding is smaller than the kernel, so that it neither fills the ring nor a window.
-        let top = u16::from(layer.padding().top);
-        (self.arrived, self.slot, self.emitted) = (top, top, 0);
-        if let Some(parameters) = layer.parameters() {
-            for (sum, &bias) in self.sums.iter_mut().zip(parameters.bias) {
-                *sum = bias;
+impl Stage<'_, '_> {
+    /// Lets the padding above the image arrive. Where there is none, whatever is in the ring is
+    /// written before it is read.
+    fn restart<const FEATURES: u32>(&mut self) {
+        (self.arrived, self.slot, self.emitted) = (0, 0, 0);
+        if any(FEATURES, f::PADDING) {
+            let (padding, value) = (self.layer.padding(), self.layer.padding_value());
+            if padding != Padding::default() {
+                self.memory.fill(value);
             }
+            // Padding is smaller than the kernel, so that it neither fills the ring nor a window.
+            (self.arrived, self.slot) = (padding.top.into(), padding.top.into());
         }
     }
 
     /// Where the next row goes, padding columns included.
     fn next_slot(&mut self) -> &mut [u8] {
         let start = usize::from(self.slot) * self.plan.row_bytes;
-        debug_assert!(start + self.plan.row_bytes <= self.ring.len());
-        self.ring.get_mut(start..start + self.plan.row_bytes).unwrap_or_default()
+        debug_assert!(start + self.plan.row_bytes <= self.memory.len());
+        self.memory.get_mut(start..start + self.plan.row_bytes).unwrap_or_default()
     }
 
     /// Where the next row goes, without the padding columns.
-    fn next_row(&mut self, layer: &Layer<'_>) -> &mut [u8] {
-        let left = usize::from(layer.padding().left) * usize::from(layer.input.channels);
-        let row = layer.input.row();
+    fn next_row<const FEATURES: u32>(&mut self) -> &mut [u8] {
+        if !any(FEATURES, f::PADDING) {
+            return self.next_slot();
+        }
+        let left = usize::from(self.layer.padding().left) * usize::from(self.layer.input.channels);
+        let row = self.layer.input.row();
         debug_assert!(left + row <= self.plan.row_bytes);
         self.next_slot().get_mut(left..left + row).unwrap_or_default()
     }
@@ -121,16 +126,18 @@ impl Stage<'_> {
     }
 
     /// Whether all rows of the image have arrived but some of the padding below has not.
-    fn awaits_padding(&self, layer: &Layer<'_>) -> bool {
-        let padding = layer.padding();
-        let image = u16::from(padding.top) + layer.input.height;
+    fn awaits_padding(&self) -> bool {
+        let padding = self.layer.padding();
+        let image = u16::from(padding.top) + self.layer.input.height;
         (image..image + u16::from(padding.bottom)).contains(&self.arrived)
     }
 
-    /// The rows of the window that was just completed.
-    fn rows(&self) -> Rows<'_> {
-        let rows = usize::from(self.plan.ring_rows);
-        Rows::new(self.ring, self.plan.row_bytes, rows, usize::from(self.slot))
+    /// The ring, without what rounds it up to words, and the sums.
+    fn parts(&mut self) -> (&Layer<'_>, &[u8], &mut [i32]) {
+        let Self { layer, memory, plan, .. } = self;
+        let (ring, sums) = memory.split_at_mut_checked(plan.ring_bytes()).unwrap_or_default();
+        let ring = ring.get(..usize::from(plan.ring_rows) * plan.row_bytes).unwrap_or_default();
+        (layer, ring, bytemuck::try_cast_slice_mut(sums).unwrap_or_default())
     }
 }
 
@@ -142,8 +149,10 @@ impl Stage<'_> {
 #[derive(Debug)]
 pub struct Recognizer<'m, 's, const LAYERS: usize = MAX_LAYERS, const FEATURES: u32 = ALL> {
     model: &'m Model<'m, LAYERS, FEATURES>,
-    stages: Vec<Stage<'s>, LAYERS>,
-    /// Memory for the layer that is being computed.
+    /// Filled when the first row arrives: moving them to where a recognizer is kept would take as much
+    /// of the stack again.
+    stages: Vec<Stage<'m, 's>, LAYERS>,
+    /// Memory for the layer that is being computed; all of the scratch memory before the first row.
     workspace: &'s mut [u32],
     /// Rows of the current image pushed so far.
     pushed: u16,
@@ -157,23 +166,26 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
     /// [`ScratchError`] when `scratch` is shorter than [`Model::scratch_bytes`] or not aligned to
     /// four bytes. Its contents do not matter; bytes beyond what is needed are left alone.
     pub fn new(model: &'m Model<'m, LAYERS, FEATURES>, scratch: &'s mut [u8]) -> Result<Self, ScratchError> {
-        let too_small = ScratchError::TooSmall { needed: model.scratch_bytes, found: scratch.len() };
-        let mut rest = scratch;
-        let mut stages = Vec::new();
-        for layer in &model.layers {
-            let plan = LayerPlan::new::<FEATURES>(layer);
-            let (ring, tail) = rest.split_at_mut_checked(plan.ring_bytes()).ok_or(too_small)?;
-            let (sums, tail) = tail.split_at_mut_checked(plan.sum_bytes()).ok_or(too_small)?;
+        let (needed, found) = (model.scratch_bytes, scratch.len());
+        let all = scratch.get_mut(..needed).ok_or(ScratchError::TooSmall { needed, found })?;
+        let workspace = bytemuck::try_cast_slice_mut(all).map_err(|_| ScratchError::Misaligned)?;
+        Ok(Self { model, stages: Vec::new(), workspace, pushed: 0 })
+    }
+
+    /// Divides the scratch memory. The loader has seen that it is as long as the layers ask for: all of
+    /// their shares are whole words, and what is left is for the layer that is being computed.
+    #[inline(never)]
+    fn divide(&mut self) {
+        let mut rest = core::mem::take(&mut self.workspace);
+        for layer in self.model.layers() {
+            let plan = LayerPlan::new(&layer);
+            let (memory, tail) = rest.split_at_mut_checked(plan.bytes() / 4).unwrap_or_default();
             rest = tail;
-            let sums = bytemuck::try_cast_slice_mut(sums).map_err(|_| ScratchError::Misaligned)?;
-            let stage = Stage { ring, sums, plan, arrived: 0, emitted: 0, slot: 0 };
+            let memory = bytemuck::try_cast_slice_mut(memory).unwrap_or_default();
             // A model has at most LAYERS layers, so that there is always room.
-            let _ = stages.push(stage);
+            let _ = self.stages.push(Stage { layer, memory, plan, arrived: 0, emitted: 0, slot: 0 });
         }
-        let workspace = model.layers.iter().map(LayerPlan::workspace_bytes::<FEATURES>).max().unwrap_or(0);
-        let (workspace, _) = rest.split_at_mut_checked(workspace).ok_or(too_small)?;
-        let workspace = bytemuck::try_cast_slice_mut(workspace).map_err(|_| ScratchError::Misaligned)?;
-        Ok(Self { model, stages, workspace, pushed: 0 })
+        self.workspace = rest;
     }
 
     /// Takes the next row of an image, top to bottom; the prediction once it was the last one.
@@ -187,25 +199,7 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
 
     /// As [`push_row`](Self::push_row); `observer` sees the output rows of every layer but the last.
     pub fn push_row_observed(&mut self, row: &[u8], observer: &mut impl Observer) -> Option<Prediction> {
-        if self.pushed == 0 {
-            for (stage, layer) in self.stages.iter_mut().zip(&self.model.layers) {
-                stage.restart(layer);
-            }
-        }
-        let layer = self.model.layers.first()?;
-        let target = self.stages.first_mut()?.next_row(layer);
-        let (filled, missing) = target.split_at_mut(row.len().min(target.len()));
-        filled.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
-        missing.fill(0);
-        self.advance(0, observer);
-
-        self.pushed += 1;
-        if self.pushed < self.model.input.height {
-            return None;
-        }
-        self.pushed = 0;
-        let logits = self.stages.last().map_or(&[][..], |stage| &*stage.sums);
-        Some(Prediction::new(logits, self.model.logit_exponent))
+        if self.take(row, observer) { Some(self.prediction()) } else { None }
     }
 
     /// Recognises a whole image, row-major, channels last, one byte a value (0 is background).
@@ -219,11 +213,12 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
     /// As [`recognize`](Self::recognize), with an observer.
     pub fn recognize_observed(&mut self, image: &[u8], observer: &mut impl Observer) -> Prediction {
         self.reset();
-        let mut rows = image.chunks(self.model.input.row().max(1));
+        let mut rest = image;
         loop {
-            let row = rows.next().unwrap_or(&[]);
-            if let Some(prediction) = self.push_row_observed(row, observer) {
-                return prediction;
+            let (row, tail) = rest.split_at_checked(self.model.input.row()).unwrap_or((rest, &[]));
+            rest = tail;
+            if self.take(row, observer) {
+                return self.prediction();
             }
         }
     }
@@ -233,25 +228,46 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
         self.pushed = 0;
     }
 
-    /// A row was written to the ring of layer `index`: computes all that follows from it.
-    fn advance(&mut self, mut index: usize, observer: &mut impl Observer) {
-        let layers = &self.model.layers;
+    /// Takes the next row; whether it was the last of its image.
+    fn take(&mut self, row: &[u8], observer: &mut impl Observer) -> bool {
+        if self.pushed == 0 {
+            if self.stages.is_empty() {
+                self.divide();
+            }
+            self.stages.iter_mut().for_each(Stage::restart::<FEATURES>);
+        }
+        if let Some(stage) = self.stages.first_mut() {
+            kernel::copy_row(row, stage.next_row::<FEATURES>());
+        }
+        self.advance(observer);
+        self.pushed += 1;
+        let is_last = self.pushed >= self.model.input.height;
+        if is_last {
+            self.pushed = 0;
+        }
+        is_last
+    }
+
+    /// What the last layer says.
+    fn prediction(&mut self) -> Prediction {
+        let logits = self.stages.last_mut().map_or(&[][..], |stage| stage.parts().2);
+        Prediction::new(logits, self.model.logit_exponent)
+    }
+
+    /// A row was written to the ring of the first layer: computes all that follows from it.
+    fn advance(&mut self, observer: &mut impl Observer) {
+        let mut index = 0;
         loop {
             let Some((stage, followers)) = self.stages.get_mut(index..).and_then(|s| s.split_first_mut())
             else {
                 return;
             };
-            let Some(layer) = layers.get(index) else { return };
             if stage.arrive() {
-                let follower = followers.first_mut().zip(layers.get(index + 1));
                 let row = usize::from(stage.emitted);
                 stage.emitted += 1;
-                let out = match follower {
-                    Some((next, next_layer)) => next.next_row(next_layer),
-                    None => &mut [],
-                };
-                if emit::<FEATURES>(layer, stage, row, self.workspace, out) && !out.is_empty() {
-                    observer.row(index, stage.output_row(layer, row), out);
+                let out = followers.first_mut().map_or(&mut [][..], Stage::next_row::<FEATURES>);
+                if emit::<FEATURES>(stage, row, self.workspace, out) && !out.is_empty() {
+                    observer.row(index, stage.output_row(row), out);
                     index += 1;
                     continue;
                 }
@@ -261,20 +277,20 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
             }
             // Nothing flows on. A layer waits for the padding below once all above it are done, so
             // that there is at most one that can go on.
-            let mut stages = self.stages.iter_mut().zip(layers).enumerate();
-            let next = stages.find(|(_, (stage, layer))| stage.awaits_padding(layer));
-            let Some((padded, (stage, layer))) = next else { return };
-            stage.next_slot().fill(layer.padding_value());
+            let mut stages = self.stages.iter_mut().enumerate();
+            let Some((padded, stage)) = stages.find(|(_, stage)| stage.awaits_padding()) else { return };
+            let value = stage.layer.padding_value();
+            stage.next_slot().fill(value);
             index = padded;
         }
     }
 }
 
-impl Stage<'_> {
+impl Stage<'_, '_> {
     /// Number of the output row that emission number `emission` yields: a dense layer emits once
     /// for every step, but has a single output row.
-    const fn output_row(&self, layer: &Layer<'_>, emission: usize) -> usize {
-        match layer.operation {
+    const fn output_row(&self, emission: usize) -> usize {
+        match self.layer.operation {
             Operation::Dense { .. } => 0,
             _ => emission,
         }
@@ -283,31 +299,39 @@ impl Stage<'_> {
 
 /// Computes what a completed window yields; whether `out` now holds an output row.
 fn emit<const FEATURES: u32>(
-    layer: &Layer<'_>,
-    stage: &mut Stage<'_>,
+    stage: &mut Stage<'_, '_>,
     emission: usize,
     workspace: &mut [u32],
     out: &mut [u8],
 ) -> bool {
-    match &layer.operation {
-        Operation::Convolution { window, groups, pool, parameters, .. }
-            if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
-        {
-            let job = Convolution { window: *window, groups: *groups, pool: *pool, parameters };
-            kernel::convolution::<FEATURES>(layer, job, stage.rows(), workspace, out);
-            true
-        }
+    let (slot, row_bytes) = (usize::from(stage.slot), stage.plan.row_bytes);
+    let (layer, ring, sums) = stage.parts();
+    // The rows of the window that was just completed.
+    let rows = Rows::new(ring, row_bytes, slot);
+    match layer.operation {
         Operation::MaxPool { window, .. } if any(FEATURES, f::MAX_POOL) => {
-            kernel::max_pool::<FEATURES>(layer, *window, stage.rows(), out);
-            true
+            kernel::max_pool::<FEATURES>(layer, window, rows, out);
+            return true;
         }
         Operation::AveragePool { window, log2_area } if any(FEATURES, f::AVERAGE_POOL) => {
-            kernel::average_pool::<FEATURES>(layer, *window, *log2_area, stage.rows(), out);
+            kernel::average_pool::<FEATURES>(layer, window, log2_area, rows, out);
+            return true;
+        }
+        _ => {}
+    }
+    let Some(parameters) = layer.parameters_of::<FEATURES>() else { return false };
+    match layer.operation {
+        Operation::Convolution { window, groups, pool, .. }
+            if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
+        {
+            let job = Convolution { window, groups, pool, parameters: &parameters };
+            kernel::convolution::<FEATURES>(layer, job, rows, workspace, out);
             true
         }
-        Operation::Dense { rows_per_step, parameters } => {
-            let last_step = (emission + 1) * usize::from(*rows_per_step) >= usize::from(layer.input.height);
-            dense::<FEATURES>(layer, parameters, stage, emission, last_step, out)
+        Operation::Dense { rows_per_step } => {
+            let last_step = (emission + 1) * usize::from(rows_per_step) >= usize::from(layer.input.height);
+            // The ring is as long as a step, so that the oldest row is always in the first slot.
+            dense::<FEATURES>(layer, &parameters, ring, sums, emission, last_step, out)
         }
         // The loader has refused what FEATURES leaves out.
         _ => false,
@@ -318,22 +342,23 @@ fn emit<const FEATURES: u32>(
 fn dense<const FEATURES: u32>(
     layer: &Layer<'_>,
     parameters: &Parameters<'_>,
-    stage: &mut Stage<'_>,
+    input: &[u8],
+    sums: &mut [i32],
     step: usize,
     last_step: bool,
     out: &mut [u8],
 ) -> bool {
-    // The ring is as long as a step, so that the oldest row is always in the first slot.
-    let length = usize::from(stage.plan.ring_rows) * stage.plan.row_bytes;
-    let input = stage.ring.get(..length).unwrap_or(&[]);
     let is_hidden = any(FEATURES, f::HIDDEN_DENSE);
-    if is_hidden && stage.sums.is_empty() {
+    if is_hidden && sums.is_empty() {
         kernel::dense::<FEATURES>(layer, parameters, input, out);
         return true;
     }
-    kernel::dense_step::<FEATURES>(layer, parameters, step, input, stage.sums);
+    if step == 0 {
+        sums.iter_mut().zip(parameters.bias).for_each(|(sum, &bias)| *sum = bias);
+    }
+    kernel::dense_step::<FEATURES>(layer, parameters, step, input, sums);
     if is_hidden && last_step && !matches!(parameters.output, Output::Logits) {
-        kernel::finish::<FEATURES>(stage.sums, parameters.shifts, parameters.output, out);
+        kernel::finish::<FEATURES>(sums, parameters.shifts, parameters.output, out);
     }
     last_step
 }

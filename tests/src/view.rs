@@ -12,7 +12,7 @@ pub fn specification(model: &Model<'_>) -> ModelSpec {
         name: model.name().to_owned(),
         input: [input.height, input.width, input.channels],
         logit_exponent: model.logit_exponent(),
-        layers: model.layers().iter().map(layer).collect(),
+        layers: model.layers().map(|layer| self::layer(&layer)).collect(),
     }
 }
 
@@ -28,8 +28,10 @@ pub fn normalized(spec: &ModelSpec) -> ModelSpec {
 }
 
 fn layer(layer: &Layer<'_>) -> LayerSpec {
+    let parameters = || layer.parameters().expect("a layer with weights");
     match &layer.operation {
-        Operation::Convolution { window, padding, groups, pool, parameters } => {
+        Operation::Convolution { window, padding, groups, pool } => {
+            let parameters = &parameters();
             let run = usize::from(window.kernel[0])
                 * usize::from(window.kernel[1])
                 * usize::from(layer.input.channels / groups);
@@ -67,7 +69,8 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
             assert_eq!(1_u32 << log2_area, u32::from(window.kernel[0]) * u32::from(window.kernel[1]));
             LayerSpec::AveragePool { kernel: window.kernel, stride: window.stride }
         }
-        Operation::Dense { rows_per_step, parameters } => {
+        Operation::Dense { rows_per_step } => {
+            let parameters = &parameters();
             let run = usize::from(*rows_per_step) * layer.input.row();
             let steps = usize::from(layer.input.height / rows_per_step);
             LayerSpec::Dense { parameters: self::parameters(layer, parameters, run, steps) }

@@ -149,8 +149,8 @@ fn ordered_weights_give_the_same_everywhere() {
             let model = Model::load(file.bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "{name}");
             for layer in model.layers() {
-                if let Operation::Convolution { window, pool, parameters, .. } = &layer.operation
-                    && parameters.order == order
+                if let Operation::Convolution { window, pool, .. } = &layer.operation
+                    && layer.parameters().is_some_and(|parameters| parameters.order == order)
                 {
                     let is_pooled = pool.kernel[0] != 1;
                     let remainder = if is_pooled { 0 } else { layer.output.width % 4 };
@@ -196,7 +196,7 @@ fn ordered_weights_give_the_same_everywhere() {
 fn a_weight_that_is_none_is_refused() {
     // 1 channel, 3 x 3: the second of the pair of column 2 and none.
     let (spec, file) = encode((networks::nano(), Order::Paired));
-    let weights = |model: &Model<'_>| model.layers()[0].parameters().map(|p| p.weights.as_ptr().addr());
+    let weights = |model: &Model<'_>| model.layers().next()?.parameters().map(|p| p.weights.as_ptr().addr());
     let mut file = Buffer::aligned(&file);
     let start = file.bytes().as_ptr().addr();
     let place =
@@ -215,7 +215,7 @@ fn the_byte_0_is_refused_in_planar_order() {
     let start = file.bytes().as_ptr().addr();
     let place = {
         let model = Model::load(file.bytes()).expect("a well-formed file");
-        let parameters = model.layers()[2].parameters().expect("a convolution");
+        let parameters = model.layers().nth(2).and_then(|layer| layer.parameters()).expect("a convolution");
         assert_eq!(parameters.order, Order::Planar);
         parameters.weights.as_ptr().addr() - start + 8
     };
@@ -234,7 +234,7 @@ fn a_wide_row_that_is_not_said_to_be_is_refused() {
     let start = file.bytes().as_ptr().addr();
     let (place, run) = {
         let model = Model::load(file.bytes()).expect("a well-formed file");
-        let parameters = model.layers()[2].parameters().expect("a convolution");
+        let parameters = model.layers().nth(2).and_then(|layer| layer.parameters()).expect("a convolution");
         assert_eq!(parameters.order, Order::Narrow);
         (parameters.weights.as_ptr().addr() - start, parameters.run_bytes)
     };
@@ -258,7 +258,7 @@ fn what_has_no_order_is_plain() {
     let orders = |file: &[u8]| {
         let file = Buffer::aligned(file);
         let model = Model::load(file.bytes()).expect("a well-formed file");
-        let orders = model.layers().iter().map(|layer| layer.parameters().map(|p| p.order));
+        let orders = model.layers().map(|layer| layer.parameters().map(|p| p.order));
         orders.map(|order| order.expect("every layer of nano has weights")).collect::<Vec<_>>()
     };
     assert_eq!(orders(&file), [Paired, Paired, Paired, Paired, Paired, Plain]);

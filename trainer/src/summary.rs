@@ -118,9 +118,9 @@ impl Summary {
             .map_err(|error| anyhow!("{error}"))
             .context("not a model that the runtime can run")?;
         let specification = format::specification(&model);
-        let rows = model.layers().iter().zip(&specification.layers).enumerate();
+        let rows = model.layers().zip(&specification.layers).enumerate();
         let layers: Vec<LayerSummary> =
-            rows.map(|(index, (layer, specification))| row(index + 1, layer, specification)).collect();
+            rows.map(|(index, (layer, specification))| row(index + 1, &layer, specification)).collect();
         let input = model.input();
         Ok(Self {
             name: model.name().to_owned(),

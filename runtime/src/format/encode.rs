@@ -7,7 +7,7 @@ use core::fmt;
 use super::load::read_body;
 use super::record::{Header, OutputRecord, ParametersRecord, Record, WindowRecord};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
-use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, check, checksum, features};
+use super::{Layers, LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, checksum, features};
 use crate::model::{Shape, Window};
 use crate::order::{Arrangement, Interleaved, Order};
 use crate::plan::dense_rows_per_step;
@@ -99,12 +99,12 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
     let layers = u8::try_from(count).map_err(|_| wrong_count)?;
     let (mut input, mut signed) = (Shape { height, width, channels }, false);
     for (index, layer) in (0..layers).zip(&spec.layers) {
-        let place = check::Place { index, is_last: index + 1 == layers, input, signed };
-        let block = Block::new(layer, &place, order)?;
-        let record = block.record(layer, 0);
-        let checked = check::layer::<{ features::ALL }>(&record, &place)?;
+        let block = Block::new(layer, (index, input, signed), order)?;
+        let record = postcard::to_allocvec(&block.record(layer, 0))?;
+        let mut read = Layers::<{ features::ALL }>::at(&record, index, layers, (input, signed));
+        let checked = read.read().ok_or(read.error)?;
         // The block is the last field, so that its offset follows from the length of the whole.
-        let unaligned = postcard::to_allocvec(&record)?.len() + file.len() - block.bytes().len();
+        let unaligned = record.len() + file.len() - block.bytes().len();
         let filler = unaligned.next_multiple_of(4) - unaligned;
         file = postcard::to_extend(&block.record(layer, filler), file)?;
         (input, signed) = (checked.output, checked.output_signed);
@@ -158,19 +158,24 @@ struct Block {
 static FILLER: [u8; 4] = [0; 4];
 
 impl Block {
-    fn new(layer: &LayerSpec, place: &check::Place, order: Order) -> Result<Self, EncodeError> {
-        let index = usize::from(place.index);
+    /// That of layer `number`, for an input of a shape that may be signed.
+    fn new(
+        layer: &LayerSpec,
+        (number, input, signed): (u8, Shape, bool),
+        order: Order,
+    ) -> Result<Self, EncodeError> {
+        let index = usize::from(number);
         let (mut arranged, mut interleaved) = (None, None);
         let (parameters, rows_per_step, steps, fan_in) = match layer {
             LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => {
                 return Ok(Self { words: Vec::new(), length: 0, rows_per_step: 1, order: Order::Plain });
             }
             LayerSpec::Convolution { kernel, stride, groups, pool, parameters, .. } => {
-                let depth = place.input.channels.checked_div(*groups).unwrap_or(0);
+                let depth = input.channels.checked_div(*groups).unwrap_or(0);
                 let window = Window { kernel: *kernel, stride: *stride };
                 let (side, step) = pool.unwrap_or(([1, 1], [1, 1]));
                 let pool = Window { kernel: side, stride: step };
-                let (bits, signed) = (parameters.weight_bits, place.signed);
+                let bits = parameters.weight_bits;
                 arranged = Arrangement::among::<{ features::ALL }>(
                     order,
                     window,
@@ -187,17 +192,21 @@ impl Block {
             }
             LayerSpec::Dense { parameters } => {
                 let outputs = u16::try_from(parameters.bias.len()).unwrap_or(u16::MAX);
-                let rows = dense_rows_per_step(place.input, outputs);
-                let steps = if rows == place.input.height { 1 } else { usize::from(place.input.height) };
+                let rows = dense_rows_per_step(input, outputs);
+                let steps = if rows == input.height { 1 } else { usize::from(input.height) };
                 if order == Order::Interleaved {
-                    interleaved = Interleaved::dense(usize::from(rows) * place.input.row(), outputs);
+                    interleaved = Interleaved::dense(usize::from(rows) * input.row(), outputs);
                 }
-                (parameters, rows, steps, usize::from(place.input.height) * place.input.row())
+                (parameters, rows, steps, usize::from(input.height) * input.row())
             }
         };
         let outputs = parameters.bias.len();
         // Checked here already, so that the lengths below cannot overflow.
-        check::within(place.index, "outputs", outputs as u32, 1, u32::from(MAX_CHANNELS))?;
+        if outputs == 0 || outputs > usize::from(MAX_CHANNELS) {
+            let (found, maximum) = (outputs as u32, MAX_CHANNELS.into());
+            let field = "outputs";
+            return Err(LoadError::Limit { layer: number, field, found, minimum: 1, maximum }.into());
+        }
         let length = |list, expected, found| {
             let error = EncodeError::Length { layer: index, list, expected, found };
             if expected == found { Ok(()) } else { Err(error) }

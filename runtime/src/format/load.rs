@@ -1,13 +1,11 @@
 //! Bytes to [`Model`]: the prefix, the header, then layer after layer until nothing is left.
 
-use heapless::Vec;
-
 use super::features::ALL;
 use super::read::Reader;
-use super::record::{Header, Record};
+use super::record::Header;
+use super::{Layers, checksum, prefix_word, uses, weights};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIDE, PREFIX_BYTES, VERSION};
-use super::{check, checksum, prefix_word};
-use crate::model::{Layer, Model, Shape};
+use crate::model::{Model, Shape};
 use crate::plan::LayerPlan;
 
 impl<'a> Model<'a, MAX_LAYERS, ALL> {
@@ -99,9 +97,9 @@ pub(super) fn read_body<'a, const LAYERS: usize, const FEATURES: u32>(
     body: &'a [u8],
     count: u8,
 ) -> Result<(Model<'a, LAYERS, FEATURES>, u32), LoadError> {
-    let too_many = LoadError::LayerCount { found: usize::from(count), capacity: LAYERS.min(MAX_LAYERS) };
-    if count == 0 || usize::from(count) > LAYERS.min(MAX_LAYERS) {
-        return Err(too_many);
+    let (found, capacity) = (usize::from(count), LAYERS.min(MAX_LAYERS));
+    if found == 0 || found > capacity {
+        return Err(LoadError::LayerCount { found, capacity });
     }
     let mut reader = Reader(body);
     let header = Header::read(&mut reader).ok_or(LoadError::Header)?;
@@ -109,37 +107,43 @@ pub(super) fn read_body<'a, const LAYERS: usize, const FEATURES: u32>(
         return Err(LoadError::Name);
     }
     let [height, width, channels] = header.input;
-    let limit = |field, found: u16, most: u16| check::within(0, field, found.into(), 1, most.into());
-    limit("input height", height, MAX_SIDE)?;
-    limit("input width", width, MAX_SIDE)?;
-    limit("input channels", channels, MAX_CHANNELS)?;
+    let fields = [
+        ("input height", height, MAX_SIDE),
+        ("input width", width, MAX_SIDE),
+        ("input channels", channels, MAX_CHANNELS),
+    ];
+    for (field, found, most) in fields {
+        if found == 0 || found > most {
+            let (found, maximum) = (found.into(), most.into());
+            return Err(LoadError::Limit { layer: 0, field, found, minimum: 1, maximum });
+        }
+    }
     let input = Shape { height, width, channels };
 
-    let mut layers = Vec::<Layer<'a>, LAYERS>::new();
-    let (mut shape, mut signed, mut features) = (input, false, 0);
-    let (mut scratch_bytes, mut workspace_bytes) = (0_usize, 0);
-    for index in 0..count {
-        let record = Record::read::<FEATURES>(&mut reader).ok_or(LoadError::Record { layer: index })?;
-        let place = check::Place { index, is_last: index + 1 == count, input: shape, signed };
-        let layer = check::layer::<FEATURES>(&record, &place)?;
-        if let Some(parameters) = layer.parameters() {
-            // The biases are the first bytes of the parameter block.
-            let offset = parameters.bias.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
-            if !offset.is_multiple_of(4) {
-                return Err(LoadError::BlockAlignment { layer: index });
-            }
+    let records = reader.0;
+    let mut layers = Layers::<FEATURES>::new(records, input, count);
+    let (mut scratch_bytes, mut workspace_bytes, mut features) = (0_usize, 0, 0);
+    while let Some(layer) = layers.read() {
+        // Of the layer that was just read.
+        let index = layers.index - 1;
+        // The biases are the first bytes of the parameter block, if there is one.
+        let offset = layer.block.bytes.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
+        if !layer.block.bytes.is_empty() && !offset.is_multiple_of(4) {
+            return Err(LoadError::BlockAlignment { layer: index });
         }
-        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new::<FEATURES>(&layer).bytes());
+        weights::check::<FEATURES>(&layer, index)?;
+        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new(&layer).bytes());
         workspace_bytes = workspace_bytes.max(LayerPlan::workspace_bytes::<FEATURES>(&layer));
-        features |= check::features(&layer, place.is_last);
-        (shape, signed) = (layer.output, layer.output_signed);
-        layers.push(layer).map_err(|_| too_many)?;
+        features |= uses::uses(&layer, index + 1 == count);
+    }
+    if layers.index != count {
+        return Err(layers.error);
     }
     scratch_bytes = scratch_bytes.saturating_add(workspace_bytes);
-    if !reader.0.is_empty() {
-        return Err(LoadError::TrailingBytes { count: reader.0.len() });
+    let left = layers.reader.0.len();
+    if left != 0 {
+        return Err(LoadError::TrailingBytes { count: left });
     }
-    let model =
-        Model { name: header.name, input, logit_exponent: header.logit_exponent, scratch_bytes, layers };
-    Ok((model, features))
+    let Header { name, logit_exponent, .. } = header;
+    Ok((Model { name, input, logit_exponent, scratch_bytes, records, count }, features))
 }

@@ -15,11 +15,14 @@
 //!
 //! `docs/FORMAT.md` is the byte table for who writes a reader in another language.
 
-mod check;
+mod block;
 mod error;
+mod layers;
 mod load;
 mod read;
 mod record;
+mod uses;
+mod weights;
 
 #[cfg(feature = "writer")]
 mod encode;
@@ -31,6 +34,8 @@ pub mod spec;
 #[cfg(feature = "writer")]
 pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
+pub use layers::Layers;
+pub(crate) use record::OutputRecord;
 #[cfg(feature = "writer")]
 pub use reorder::{Core, reorder, specification};
 

@@ -1,12 +1,11 @@
 //! The postcard schema of the body. Serde derives the writer from these types; the reader takes field
-//! after field, because a board has it too ([`Reader`]).
+//! after field ([`Layers`](super::Layers)), because a board has it too.
 
 #[cfg(feature = "writer")]
 use serde::Serialize;
 
 use super::features::{self as f, any};
 use super::read::Reader;
-use crate::order::Order;
 
 /// What stands before the layers.
 #[cfg_attr(feature = "writer", derive(Serialize))]
@@ -19,15 +18,16 @@ pub(super) struct Header<'a> {
 }
 
 /// Kernel and stride, vertical first.
-#[derive(Clone, Copy)]
-#[cfg_attr(feature = "writer", derive(Serialize))]
+#[cfg(feature = "writer")]
+#[derive(Clone, Copy, Serialize)]
 pub(super) struct WindowRecord {
     pub(super) kernel: [u8; 2],
     pub(super) stride: [u8; 2],
 }
 
 /// One layer.
-#[cfg_attr(feature = "writer", derive(Serialize))]
+#[cfg(feature = "writer")]
+#[derive(Serialize)]
 pub(super) enum Record<'a> {
     Convolution {
         outputs: u16,
@@ -53,10 +53,11 @@ pub(super) enum Record<'a> {
 }
 
 /// Weights and what belongs to them.
-#[cfg_attr(feature = "writer", derive(Serialize))]
+#[cfg(feature = "writer")]
+#[derive(Serialize)]
 pub(super) struct ParametersRecord<'a> {
     pub(super) weight_bits: u8,
-    pub(super) order: Order,
+    pub(super) order: crate::order::Order,
     pub(super) output: OutputRecord,
     /// 0 to 3 zero bytes that put `block` at a multiple of four from the start of the file.
     pub(super) alignment: &'a [u8],
@@ -66,9 +67,9 @@ pub(super) struct ParametersRecord<'a> {
 }
 
 /// What becomes of an accumulator.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "writer", derive(Serialize))]
-pub(super) enum OutputRecord {
+pub(crate) enum OutputRecord {
     Unsigned,
     Signed,
     UnsignedTable,
@@ -76,75 +77,23 @@ pub(super) enum OutputRecord {
     Logits,
 }
 
+impl OutputRecord {
+    /// Shifts of a layer with this number of outputs.
+    pub(crate) const fn shifts(self, outputs: usize) -> usize {
+        if matches!(self, Self::Logits) { 0 } else { outputs }
+    }
+
+    /// Bytes of the table, where a table is in `FEATURES`.
+    pub(crate) const fn table_bytes<const FEATURES: u32>(self) -> usize {
+        let has_table = any(FEATURES, f::TABLE) && matches!(self, Self::UnsignedTable | Self::SignedTable);
+        if has_table { 256 } else { 0 }
+    }
+}
+
 impl<'a> Header<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let name = reader.bytes()?;
         let input = [reader.short()?, reader.short()?, reader.short()?];
         Some(Self { name, input, logit_exponent: reader.byte()? as i8 })
-    }
-}
-
-impl WindowRecord {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let [height, width, down, across] = reader.four()?;
-        Some(Self { kernel: [height, width], stride: [down, across] })
-    }
-}
-
-impl<'a> Record<'a> {
-    /// Kinds that `FEATURES` does not name are none.
-    pub(super) fn read<const FEATURES: u32>(reader: &mut Reader<'a>) -> Option<Self> {
-        let kind = reader.variant()?;
-        Some(match kind {
-            0 if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) => Self::Convolution {
-                outputs: reader.short()?,
-                window: WindowRecord::read(reader)?,
-                padding: reader.four()?,
-                groups: reader.short()?,
-                pool: match reader.byte()? {
-                    0 => None,
-                    1 => Some(WindowRecord::read(reader)?),
-                    _ => return None,
-                },
-                parameters: ParametersRecord::read(reader)?,
-            },
-            1 if any(FEATURES, f::MAX_POOL) => {
-                Self::MaxPool { window: WindowRecord::read(reader)?, padding: reader.four()? }
-            }
-            2 if any(FEATURES, f::AVERAGE_POOL) => Self::AveragePool { window: WindowRecord::read(reader)? },
-            3 => Self::Dense {
-                outputs: reader.short()?,
-                rows_per_step: reader.short()?,
-                parameters: ParametersRecord::read(reader)?,
-            },
-            _ => return None,
-        })
-    }
-}
-
-impl<'a> ParametersRecord<'a> {
-    #[inline(never)]
-    fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        Some(Self {
-            weight_bits: reader.byte()?,
-            order: match reader.variant()? {
-                0 => Order::Plain,
-                1 => Order::Paired,
-                2 => Order::Planar,
-                3 => Order::Narrow,
-                4 => Order::Interleaved,
-                _ => return None,
-            },
-            output: match reader.variant()? {
-                0 => OutputRecord::Unsigned,
-                1 => OutputRecord::Signed,
-                2 => OutputRecord::UnsignedTable,
-                3 => OutputRecord::SignedTable,
-                4 => OutputRecord::Logits,
-                _ => return None,
-            },
-            alignment: reader.bytes()?,
-            block: reader.bytes()?,
-        })
     }
 }

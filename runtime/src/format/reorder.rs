@@ -89,13 +89,15 @@ pub fn specification(model: &Model<'_>) -> ModelSpec {
         name: model.name().into(),
         input: [input.height, input.width, input.channels],
         logit_exponent: model.logit_exponent(),
-        layers: model.layers().iter().map(layer_specification).collect(),
+        layers: model.layers().filter_map(|layer| layer_specification(&layer)).collect(),
     }
 }
 
-fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
-    match &layer.operation {
-        Operation::Convolution { window, padding, groups, pool, parameters } => {
+/// A layer as it was; there is one for all that are loaded.
+fn layer_specification(layer: &Layer<'_>) -> Option<LayerSpec> {
+    Some(match &layer.operation {
+        Operation::Convolution { window, padding, groups, pool } => {
+            let parameters = &layer.parameters()?;
             let [height, width] = window.kernel.map(usize::from);
             let depth = usize::from(layer.input.channels / groups.max(&1));
             let runs = parameters.weights.chunks_exact(parameters.run_bytes.max(1));
@@ -135,7 +137,8 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
         Operation::AveragePool { window, .. } => {
             LayerSpec::AveragePool { kernel: window.kernel, stride: window.stride }
         }
-        Operation::Dense { rows_per_step, parameters } => {
+        Operation::Dense { rows_per_step } => {
+            let parameters = &layer.parameters()?;
             let run = usize::from(*rows_per_step) * layer.input.row();
             let runs: Vec<&[u8]> = parameters.weights.chunks_exact(parameters.run_bytes.max(1)).collect();
             let outputs = usize::from(layer.output.channels).max(1);
@@ -150,7 +153,7 @@ fn layer_specification(layer: &Layer<'_>) -> LayerSpec {
             };
             LayerSpec::Dense { parameters: parameters_specification(layer, parameters, weights) }
         }
-    }
+    })
 }
 
 fn parameters_specification(

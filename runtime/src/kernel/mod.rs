@@ -79,10 +79,9 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `ring`, whose oldest row is in slot `oldest`.
-    pub(crate) fn new(ring: &'a [u8], row_bytes: usize, rows: usize, oldest: usize) -> Self {
-        let used = ring.get(..rows * row_bytes).unwrap_or(ring);
-        let (newer, older) = used.split_at_checked(oldest * row_bytes).unwrap_or((&[], used));
+    /// The rows of `ring`, which is as long as they are, and whose oldest row is in slot `oldest`.
+    pub(crate) fn new(ring: &'a [u8], row_bytes: usize, oldest: usize) -> Self {
+        let (newer, older) = ring.split_at_checked(oldest * row_bytes).unwrap_or((&[], ring));
         Self { older, newer, row_bytes }
     }
 
@@ -97,6 +96,13 @@ impl<'a> Rows<'a> {
         };
         found.unwrap_or(&[])
     }
+}
+
+/// Copies a row of the image; a shorter one is completed with zeros.
+pub(crate) fn copy_row(row: &[u8], to: &mut [u8]) {
+    let (filled, missing) = to.split_at_mut(row.len().min(to.len()));
+    filled.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
+    missing.fill(0);
 }
 
 /// Requantizes an accumulator to the byte that is stored.

@@ -64,14 +64,14 @@ impl Interleaved {
         if !any(FEATURES, f::INTERLEAVED) {
             return None;
         }
-        if layer.parameters()?.order != Order::Interleaved {
+        if layer.block.order != Order::Interleaved {
             return None;
         }
         match layer.operation {
             Operation::Convolution { window, groups, .. } => {
                 Self::convolution(window, groups, layer.input.channels, layer.output.channels)
             }
-            Operation::Dense { rows_per_step, .. } => {
+            Operation::Dense { rows_per_step } => {
                 Self::dense(usize::from(rows_per_step) * layer.input.row(), layer.output.channels)
             }
             Operation::MaxPool { .. } | Operation::AveragePool { .. } => None,

@@ -36,7 +36,7 @@ impl RuntimeModel {
             input: shape(model.input()),
             classes: model.classes(),
             logit_exponent: i32::from(model.logit_exponent()),
-            outputs: model.layers().iter().map(|layer| (shape(layer.output), layer.output_signed)).collect(),
+            outputs: model.layers().map(|layer| (shape(layer.output), layer.output_signed)).collect(),
             weight_bytes: model.weight_bytes(),
             scratch_bytes: model.scratch_bytes(),
             macs: model.macs(),

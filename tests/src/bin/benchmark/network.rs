@@ -92,12 +92,12 @@ impl Network {
         let file = fs::read(&path).with_context(|| path.display().to_string())?;
         let file = Buffer::aligned(&file);
         let model = Model::load(file.bytes()).with_context(|| path.display().to_string())?;
-        let layers = model.layers().iter().zip(1..).map(summary).collect();
+        let layers = model.layers().zip(1..).map(summary).collect();
         Ok(Self { name, is_random, macs: model.macs(), layers, path })
     }
 }
 
-fn summary((layer, number): (&Layer<'_>, usize)) -> LayerSummary {
+fn summary((layer, number): (Layer<'_>, usize)) -> LayerSummary {
     let side = |size: [u8; 2]| format!("{}x{}", size[0], size[1]);
     let (kind, shape) = match &layer.operation {
         Operation::Convolution { window, groups, pool, .. } => {
