@@ -7,6 +7,7 @@
 mod check;
 mod difference;
 mod layer;
+mod training;
 mod words;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::check_bits;
 pub use difference::Difference;
 pub use layer::{Layer, Padding, Pair};
+pub use training::{Optimizer, Schedule, Training};
 
 use crate::files;
 
@@ -34,6 +36,9 @@ pub struct Config {
     /// Seed of weights, shuffling, augmentation, dropout and calibration.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// What is done to an image before the network sees it, here and on the board.
+    #[serde(default)]
+    pub pixels: Pixels,
     /// How to train.
     #[serde(default)]
     pub training: Training,
@@ -51,66 +56,22 @@ fn default_seed() -> u64 {
     1
 }
 
-/// How to train: AdamW, a linear warm-up and then half a cosine down to zero.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Training {
-    /// Passes over the training images.
-    pub epochs: usize,
-    /// Images a step.
-    pub batch_size: usize,
-    /// Parts that a batch is split into, trained on one thread each, whose gradients are averaged.
-    /// Part of the recipe, not of the machine: the same number gives the same bits on any CPU.
-    /// Batch norm takes its statistics within a part. A GPU takes the batch whole.
-    pub shards: usize,
-    /// Rule that turns gradients into steps.
-    pub optimizer: Optimizer,
-    /// Learning rate after the warm-up.
-    pub learning_rate: f64,
-    /// Steps over which the learning rate rises from zero.
-    pub warmup_steps: usize,
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squared gradients.
-    pub beta2: f64,
-    /// Pull towards zero, of weights only (biases and batch norm are free).
-    pub weight_decay: f64,
-    /// Share of the target that is spread over all classes.
-    pub label_smoothing: f64,
-    /// Uses the first so many training images only; all where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub images: Option<usize>,
-    /// Ends each of the two phases (float, integers) after so many steps, for a trial, and validates
-    /// on no more images than were trained on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_steps: Option<usize>,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch_size: 64,
-            shards: 2,
-            optimizer: Optimizer::Adamw,
-            learning_rate: 2e-3,
-            warmup_steps: 200,
-            beta1: 0.9,
-            beta2: 0.99,
-            weight_decay: 0.02,
-            label_smoothing: 0.05,
-            images: None,
-            max_steps: None,
-        }
-    }
-}
-
-/// Rule that turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done to an image before the network sees it; [`crate::data::Dataset::with_pixels`] does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Optimizer {
-    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
-    Adamw,
+pub enum Pixels {
+    /// Nothing.
+    #[default]
+    Raw,
+    /// Each image is divided by its Euclidean norm: `min(255, floor((1024 p + n / 2) / n))`, where `n`
+    /// is the integer part of the root of the sum of all `p * p`; 0 where that is 0.
+    L2,
+}
+
+impl Pixels {
+    fn is_raw(&self) -> bool {
+        *self == Self::Raw
+    }
 }
 
 /// Bounds of the random distortion of a training image; all zero switches it off.
@@ -164,8 +125,9 @@ impl Config {
     ///
     /// Where the text is no configuration, or a value is out of range.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
-        let config: Self =
+        let mut config: Self =
             toml::from_str(text).map_err(|error| anyhow!("{origin}: {}", words::explain(text, &error)))?;
+        config.training.resolve();
         config.check().with_context(|| origin.to_owned())?;
         Ok(config)
     }
@@ -193,6 +155,8 @@ impl Config {
             name: &'a str,
             input: [usize; 3],
             seed: u64,
+            #[serde(skip_serializing_if = "Pixels::is_raw")]
+            pixels: Pixels,
         }
         #[derive(Serialize)]
         struct Sections<'a> {
@@ -200,7 +164,7 @@ impl Config {
             augmentation: &'a Augmentation,
             quantization: &'a Quantization,
         }
-        let head = Head { name: &self.name, input: self.input, seed: self.seed };
+        let head = Head { name: &self.name, input: self.input, seed: self.seed, pixels: self.pixels };
         let mut text = toml::to_string(&head).context("writing the configuration")?;
         // One layer a line, as in the presets; serde would spend a table on each.
         text.push_str("layers = [\n");

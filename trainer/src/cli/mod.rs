@@ -1,14 +1,16 @@
 //! The command line: one file a subcommand, each with its `Args` and its `run`.
 //!
 //! Exit codes: 0 done, 1 failed (one `error:` line with the causes on standard error), 2 wrong
-//! usage (clap's message). A reader that closes the pipe early, like `head`, ends the program
+//! usage (clap's message), 130 interrupted (Ctrl-C). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
 mod bench;
 mod evaluate;
 mod export;
+mod interrupt;
 mod model;
 mod predict;
+mod recipe;
 mod runs;
 mod summary;
 mod train;
@@ -23,6 +25,7 @@ use anyhow::{Context, Result};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::note;
+use crate::train::Interrupted;
 
 /// Learns handwritten digits, and puts them on a board.
 #[derive(Parser)]
@@ -31,7 +34,7 @@ use crate::report::note;
     version,
     arg_required_else_help = true,
     after_help = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `trainer help COMMAND` shows a command's options with examples."
 )]
 struct Cli {
@@ -97,6 +100,10 @@ pub fn main() -> ExitCode {
     };
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            note(&format!("{:#}; {error}", error.root_cause()));
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             if !error.is::<Reported>() {
                 report_error(&error);

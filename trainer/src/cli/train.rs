@@ -1,10 +1,13 @@
 //! `trainer train`: from a configuration to verified model files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 
+use super::interrupt::Interrupts;
+use super::recipe::Recipe;
 use super::runs;
 use crate::config::Config;
 use crate::data;
@@ -13,7 +16,7 @@ use crate::experiment::{Finished, Group, MAX_RUNS, Place, Sets, conduct};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
 use crate::report::{Align, Look, note, percent, table, thousands};
-use crate::train::{Backend, Destination, RunDirectory};
+use crate::train::{Backend, Destination, Interrupted, RunDirectory};
 use crate::verify::Report;
 
 /// Points of accuracy whose loss by quantization is worth a word.
@@ -57,82 +60,39 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Continue the run, or the runs, in DIR after the last whole epoch; the result is that of an unbroken run.
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with_all = [
-            "config", "out", "name", "epochs", "batch_size", "shards", "learning_rate", "seed", "bits", "qat_epochs", "limit",
-            "max_steps",
-        ]
-    )]
+    /// Continue the run, or the runs, in DIR where it was saved last; the result is that of an unbroken run.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "recipe"])]
     resume: Option<PathBuf>,
 
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
 
-    /// Name of the model and of its files.
-    #[arg(long)]
-    name: Option<String>,
-
-    /// Passes over the training images, with floats.
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    epochs: Option<usize>,
-
-    /// Passes of quantization-aware training, with the integers of the board, after those with floats; 0
-    /// for none.
-    #[arg(long, value_name = "N")]
-    qat_epochs: Option<usize>,
-
-    /// Images a step.
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    batch_size: Option<usize>,
-
-    /// Parts of a batch, each on a CPU core of its own; part of the recipe: it changes the result.
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    shards: Option<usize>,
-
-    /// Learning rate after the warm-up.
-    #[arg(long, value_name = "RATE")]
-    learning_rate: Option<f64>,
-
-    /// Seed of everything random; on the CPU the same seed gives the same files, bit for bit.
-    #[arg(long, value_name = "SEED")]
-    seed: Option<u64>,
-
-    /// Bits a weight: 8, 4 or 2; layers that say `bits` keep theirs.
-    #[arg(long, value_name = "BITS")]
-    bits: Option<u8>,
-
-    /// Train on the first N images only.
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    limit: Option<usize>,
-
-    /// End each phase (floats, integers) after N steps, for a trial.
-    #[arg(long, value_name = "N", value_parser = at_least_one())]
-    max_steps: Option<usize>,
+    #[command(flatten)]
+    recipe: Recipe,
 }
 
 /// The kinds of layers with their fields, those that may be left out in brackets.
-const LAYERS: &str = "  conv, dense         filters, kernel [stride, padding, groups, bits]; units [bits]
+const LAYERS: &str = "  normalize           mean, sd
+  conv, dense         filters, kernel [stride, padding, groups, bits]; units [bits]
   max_pool            size [stride, padding]
   average_pool        size [stride]
   dropout             rate
   batch_norm, relu, tanh, flatten, global_average_pool
 ";
 
-fn at_least_one() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..)
-}
-
 fn after_help() -> String {
-    let presets: String =
-        PRESETS.iter().map(|preset| format!("  {:<10} {}\n", preset.name, preset.summary)).collect();
+    let presets = |ours: bool| -> String {
+        let presets = PRESETS.iter().filter(|preset| (preset.recipe == preset::Recipe::Ours) == ours);
+        presets.map(|preset| format!("  {:<18} {}\n", preset.name, preset.summary)).collect()
+    };
+    let (ours, authors) = (presets(true), presets(false));
     format!(
         "\
 Presets (`--show` prints one in full; flags win over the file):
-{presets}
+{ours}
+Known networks, trained as their authors do, with the accuracy that these report:
+{authors}
 A network is a list of layers, as in `{{ type = \"conv\", filters = 8, kernel = 3 }}`; docs/NETWORKS.md tells all:
 {LAYERS}
 Examples:
@@ -143,8 +103,8 @@ Examples:
   trainer train lenet5 --runs 5                  mean and standard deviation of five seeds
   trainer train --resume runs/nano-1             after Ctrl-C, a crash or a power cut
 
-Ctrl-C stops at once; at most the running epoch is lost. Decisions are made on 5,000 validation
-images; the test set is used once, for the final table."
+Ctrl-C stops after the running step, and saves; a second one stops at once, and at most the running epoch is
+lost. Decisions are made on 5,000 validation images; the test set is used once, for the final table."
     )
 }
 
@@ -155,8 +115,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     {
         let group = Group::open(path)?;
         let plan = plan(group.config()).with_context(|| args.origin())?;
-        let (place, sets) = (args.place()?, Sets::load(&args.data()?, &plan)?);
-        return runs::run(&group, &place, &sets, args.json);
+        let (place, sets) = (args.place()?, Sets::load(&args.data()?, group.config(), &plan)?);
+        return args.run_group(&group, &place, &sets);
     }
     let (resumed, config) = match &args.resume {
         Some(path) => {
@@ -169,7 +129,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.show {
         return super::print(&config.to_toml()?);
     }
-    let (place, sets) = (args.place()?, Sets::load(&args.data()?, &plan)?);
+    let (place, sets) = (args.place()?, Sets::load(&args.data()?, &config, &plan)?);
 
     let name = config.name.clone();
     let cure = cure(&plan, config.quantization.qat_epochs);
@@ -178,7 +138,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     // All is checked: only now is anything written, or may an old run make room.
     if let Some(count) = args.runs {
         let group = Group::create(args.out.as_deref(), config, count)?;
-        return runs::run(&group, &place, &sets, args.json);
+        return args.run_group(&group, &place, &sets);
     }
     let directory = match (resumed, &args.out) {
         (Some(directory), _) => directory,
@@ -193,7 +153,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         sets.train.source,
         directory.path().display()
     ));
-    let finished = conduct(&training, &directory, &sets.test)?;
+    let _interrupts = Interrupts::catch()?;
+    let finished = args.resumable(directory.path(), conduct(&training, &directory, &sets.test))?;
     let report = &finished.released.report;
     super::print(&if args.json {
         runs::json(directory.path(), &name, core::slice::from_ref(&finished.result))?
@@ -225,6 +186,33 @@ fn cure(plan: &Plan, qat_epochs: usize) -> String {
 }
 
 impl Args {
+    fn run_group(&self, group: &Group, place: &Place, sets: &Sets) -> Result<()> {
+        let _interrupts = Interrupts::catch()?;
+        self.resumable(group.path(), runs::run(group, place, sets, self.json))
+    }
+
+    /// Tells how to go on where a run was interrupted.
+    fn resumable<T>(&self, directory: &Path, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match error.is::<Interrupted>() {
+            true => error.context(format!("continue with `{}`", self.resumption(directory))),
+            false => error,
+        })
+    }
+
+    /// The command that continues the run in `directory`.
+    fn resumption(&self, directory: &Path) -> String {
+        let mut command = format!("trainer train --resume {}", directory.display());
+        if let Some(data) = &self.data {
+            command.push_str(&format!(" --data {}", data.display()));
+        }
+        if self.backend != Backend::default() {
+            let backend = self.backend.to_possible_value();
+            command
+                .push_str(&format!(" --backend {}", backend.as_ref().map_or("", |value| value.get_name())));
+        }
+        command
+    }
+
     fn origin(&self) -> String {
         match &self.resume {
             Some(path) => path.join("config.toml").display().to_string(),
@@ -237,29 +225,15 @@ impl Args {
     }
 
     fn place(&self) -> Result<Place> {
-        Ok(Place { backend: self.backend, device: self.backend.device()? })
+        let device = self.backend.device()?;
+        Ok(Place { backend: self.backend, device, interrupted: Interrupts::came })
     }
 }
 
 /// The configuration with the flags applied, checked again.
 fn configuration(args: &Args) -> Result<Config> {
     let mut config = preset::resolve(&args.config)?;
-    fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
-        if let Some(value) = flag {
-            *field = value.clone();
-        }
-    }
-    set(&mut config.name, &args.name);
-    set(&mut config.seed, &args.seed);
-    set(&mut config.training.epochs, &args.epochs);
-    set(&mut config.training.batch_size, &args.batch_size);
-    set(&mut config.training.shards, &args.shards);
-    set(&mut config.training.learning_rate, &args.learning_rate);
-    set(&mut config.quantization.bits, &args.bits);
-    set(&mut config.quantization.qat_epochs, &args.qat_epochs);
-    config.training.images = args.limit.or(config.training.images);
-    config.training.max_steps = args.max_steps.or(config.training.max_steps);
-    config.check().with_context(|| args.config.clone())?;
+    args.recipe.apply(&mut config).with_context(|| args.config.clone())?;
     Ok(config)
 }
 
@@ -313,17 +287,6 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_the_preset() {
-        let args =
-            parse("lenet5 --epochs 2 --seed 9 --bits 4 --qat-epochs 0 --max-steps 7 --name mine").unwrap();
-        let config = configuration(&args).unwrap();
-        assert_eq!((config.training.epochs, config.seed, config.quantization.bits), (2, 9, 4));
-        assert_eq!((config.quantization.qat_epochs, config.training.max_steps), (0, Some(7)));
-        assert_eq!(config.name, "mine");
-        assert_eq!(configuration(&parse("").unwrap()).unwrap().name, "nano");
-    }
-
-    #[test]
     fn a_loss_of_many_points_is_told() {
         let accuracy = |correct| Accuracy { correct, images: 1000 };
         let mut report = Report {
@@ -357,7 +320,10 @@ mod tests {
 
     #[test]
     fn wrong_flags_are_refused() {
+        assert!(parse("--resume runs/x").is_ok());
         assert!(parse("--resume runs/x --epochs 3").is_err());
+        assert!(parse("--resume runs/x --optimizer sgd").is_err());
+        assert!(parse("--resume runs/x --name a").is_err());
         assert!(parse("--overwrite").is_err());
         assert!(parse("--backend tpu").is_err());
         let message = format!("{:#}", configuration(&parse("--bits 5").unwrap()).unwrap_err());

@@ -3,16 +3,8 @@
 use anyhow::{Result, bail, ensure};
 
 use super::Config;
+use super::training::{MAX_EPOCHS, learning_rate};
 use crate::files::reserved_ending;
-
-/// Most epochs of a phase: years of training, and far from where the number of steps would overflow.
-const MAX_EPOCHS: usize = 100_000;
-
-/// Learning rates below change no `f32`.
-const MIN_LEARNING_RATE: f64 = 1e-9;
-
-/// AdamW moves each weight by about the learning rate; weights beyond this are nonsense.
-const MAX_LEARNING_RATE: f64 = 10.0;
 
 impl Config {
     /// Checks every value that does not need the shapes of the network.
@@ -43,32 +35,13 @@ impl Config {
             self.seed,
             i64::MAX
         );
-        let training = &self.training;
-        ensure!(
-            (1..=MAX_EPOCHS).contains(&training.epochs),
-            "[training] epochs = {}: expected 1 to {MAX_EPOCHS}",
-            training.epochs
-        );
+        self.training.check()?;
         ensure!(
             self.quantization.qat_epochs <= MAX_EPOCHS,
             "[quantization] qat_epochs = {}: expected at most {MAX_EPOCHS}",
             self.quantization.qat_epochs
         );
-        ensure!(training.batch_size > 0, "[training] batch_size = 0: expected at least 1");
-        ensure!(
-            (1..=training.batch_size.min(64)).contains(&training.shards),
-            "[training] shards = {}: expected 1 to {} (batch_size, at most 64)",
-            training.shards,
-            training.batch_size.min(64)
-        );
-        ensure!(training.images != Some(0), "[training] images = 0: expected at least 1");
-        ensure!(training.max_steps != Some(0), "[training] max_steps = 0: expected at least 1");
-        learning_rate("[training] learning_rate", training.learning_rate)?;
         learning_rate("[quantization] qat_learning_rate", self.quantization.qat_learning_rate)?;
-        fraction("[training] beta1", training.beta1)?;
-        fraction("[training] beta2", training.beta2)?;
-        fraction("[training] weight_decay", training.weight_decay)?;
-        fraction("[training] label_smoothing", training.label_smoothing)?;
         let augmentation = &self.augmentation;
         for (key, value, most) in [
             ("rotation", augmentation.rotation, 180.0),
@@ -99,19 +72,6 @@ pub(crate) fn check_bits(key: &str, bits: u8) -> Result<()> {
     Ok(())
 }
 
-fn learning_rate(key: &str, value: f64) -> Result<()> {
-    ensure!(
-        (MIN_LEARNING_RATE..=MAX_LEARNING_RATE).contains(&value),
-        "{key} = {value:?}: expected {MIN_LEARNING_RATE:?} to {MAX_LEARNING_RATE}"
-    );
-    Ok(())
-}
-
-fn fraction(key: &str, value: f64) -> Result<()> {
-    ensure!((0.0..1.0).contains(&value), "{key} = {value:?}: expected 0 or more, and less than 1");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,12 +84,12 @@ mod tests {
             (|config| config.name = "a.golden".to_owned(), "name = \"a.golden\""),
             (|config| config.name = "a.cortex-m4".to_owned(), "does not end in \".cortex-m4\""),
             (|config| config.seed = u64::MAX, "seed = 18446744073709551615"),
-            (|config| config.training.epochs = 0, "[training] epochs = 0: expected 1 to 100000"),
-            (|config| config.training.epochs = usize::MAX, "[training] epochs"),
+            (|config| config.training.epochs = Some(0), "[training] epochs = 0: expected 1 to 100000"),
+            (|config| config.training.epochs = Some(usize::MAX), "[training] epochs"),
             (|config| config.quantization.qat_epochs = usize::MAX, "[quantization] qat_epochs"),
             (|config| config.training.learning_rate = 1e300, "learning_rate = 1e300: expected 1e-9 to 10"),
             (|config| config.training.learning_rate = f64::NAN, "learning_rate = NaN"),
-            (|config| config.training.beta1 = -1e300, "beta1 = -1e300"),
+            (|config| config.training.beta1 = Some(-1e300), "beta1 = -1e300"),
         ];
         for (change, expected) in cases {
             let mut config = config.clone();

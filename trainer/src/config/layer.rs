@@ -9,6 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
+    /// `(p / 255 - mean) / sd` of every pixel `p`; the first layer, if at all.
+    Normalize {
+        /// Mean of the pixels, where 255 is 1.
+        mean: f64,
+        /// Standard deviation of the pixels, where 255 is 1.
+        sd: f64,
+    },
     /// 2-D convolution.
     Conv {
         /// Output channels.
@@ -76,6 +83,7 @@ impl Layer {
     /// The word after `type =`.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Normalize { .. } => "normalize",
             Self::Conv { .. } => "conv",
             Self::BatchNorm {} => "batch_norm",
             Self::Relu {} => "relu",

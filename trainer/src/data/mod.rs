@@ -9,6 +9,7 @@
 //! images transposed; files of that name are turned upright here.
 
 mod idx;
+mod pixels;
 mod shipped;
 mod split;
 #[cfg(test)]

@@ -44,8 +44,10 @@ impl Sets {
     /// # Errors
     ///
     /// Where a file is missing or damaged, or images and network do not fit.
-    pub fn load(source: &Path, plan: &Plan) -> Result<Self> {
-        let load = |part| load_classes(source, part, plan.classes());
+    pub fn load(source: &Path, config: &Config, plan: &Plan) -> Result<Self> {
+        let load = |part| -> Result<Dataset> {
+            Ok(load_classes(source, part, plan.classes())?.with_pixels(config.pixels))
+        };
         let sets =
             Self { train: load(Part::Train)?, validation: load(Part::Validation)?, test: load(Part::Test)? };
         sets.test.expect_size(plan.input.height, plan.input.width)?;
@@ -61,6 +63,9 @@ pub struct Place {
     pub backend: Backend,
     /// The device itself.
     pub device: Device,
+    /// Asked before every step of a run; where it says so, the run is saved and ends there
+    /// ([`Training::interrupt_when`]).
+    pub interrupted: fn() -> bool,
 }
 
 impl Place {
@@ -70,7 +75,10 @@ impl Place {
     ///
     /// Where network and data do not fit each other.
     pub fn training(&self, config: Config, sets: &Sets) -> Result<Training> {
-        Training::new(config, sets.train.clone(), sets.validation.clone(), &self.device, self.backend)
+        let (train, validation) = (sets.train.clone(), sets.validation.clone());
+        let mut training = Training::new(config, train, validation, &self.device, self.backend)?;
+        training.interrupt_when(self.interrupted);
+        Ok(training)
     }
 }
 

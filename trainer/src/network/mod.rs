@@ -14,5 +14,5 @@ mod structure;
 pub use fold::fold;
 pub(crate) use module::update_statistics;
 pub use module::{Mode, Network};
-pub use plan::{Plan, Step, plan};
+pub use plan::{Normalization, Plan, Step, plan};
 pub use structure::{Placed, Structure, Values};

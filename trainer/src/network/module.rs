@@ -11,6 +11,7 @@ use crate::model::{Activation, Operation, Window};
 use crate::quantize::fake;
 use crate::quantize::scheme::power;
 
+use super::plan::Normalization;
 use super::structure::{Placed, Structure, Values};
 
 /// Added to the variance before its square root is taken.
@@ -22,6 +23,8 @@ const MOMENTUM: f64 = 0.1;
 #[derive(Module, Debug)]
 pub struct Network {
     blocks: Vec<Block>,
+    #[module(skip)]
+    normalization: Option<Normalization>,
 }
 
 /// One step of the runtime.
@@ -68,7 +71,8 @@ impl Network {
                 placed: placed.clone(),
             }
         };
-        Self { blocks: structure.blocks.iter().map(block).collect() }
+        let blocks = structure.blocks.iter().map(block).collect();
+        Self { blocks, normalization: structure.normalization }
     }
 
     /// Images `[batch, channels, rows, columns]`, each pixel `p / 256`, to logits `[batch, classes]`.
@@ -85,9 +89,10 @@ impl Network {
     ) -> Tensor<2> {
         let scheme = |block: Option<&Block>| block.and_then(|block| block.placed.scheme.clone());
         // The integer form computes with the board's integers from pixels to logits.
-        let mut x = match scheme(self.blocks.first()) {
-            Some(first) => images.mul_scalar(power(first.input.exponent)),
-            None => images,
+        let mut x = match (scheme(self.blocks.first()), &self.normalization) {
+            (Some(first), _) => images.mul_scalar(power(first.input.exponent)),
+            (None, Some(Normalization { scale, offset })) => images.mul_scalar(*scale).add_scalar(*offset),
+            (None, None) => images,
         };
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, mode, &mut |sum| observe(index, sum));

@@ -26,8 +26,27 @@ pub struct Plan {
     pub name: String,
     /// Shape of the input image.
     pub input: Shape,
+    /// What happens to the pixels before the first step: in float training as such, and afterwards within
+    /// the weights of that step.
+    pub normalization: Option<Normalization>,
     /// Steps, first to last; the last is dense and yields the logits.
     pub steps: Vec<Step>,
+}
+
+/// An affine map of pixels, `p / 256` in: `scale * x + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalization {
+    /// Factor.
+    pub scale: f64,
+    /// What a black pixel becomes.
+    pub offset: f64,
+}
+
+impl Normalization {
+    /// `(p / 255 - mean) / sd`.
+    fn new(mean: f64, sd: f64) -> Self {
+        Self { scale: 256.0 / 255.0 / sd, offset: -mean / sd }
+    }
 }
 
 /// One step of the runtime, made from one or more layers.
@@ -111,7 +130,11 @@ pub fn plan(config: &Config) -> Result<Plan> {
             format!("layer {} ({}), input {}", index + 1, layer.kind(), builder.describe())
         })?;
     }
+    let normalization = builder.normalization;
     let mut steps = builder.steps;
+    if normalization.is_some() {
+        steps.first().map_or(Ok(()), check_normalized).context("layer 1 (normalize)")?;
+    }
     keep_averages_unsigned(&mut steps);
     let Some(last) = steps.last_mut() else {
         bail!("layers: none of them computes anything; the last must be dense");
@@ -139,13 +162,30 @@ pub fn plan(config: &Config) -> Result<Plan> {
          (a convolution with its batch norm, activation and max-pool is one step)",
         steps.len()
     );
-    let plan = Plan { name: config.name.clone(), input, steps };
+    let plan = Plan { name: config.name.clone(), input, normalization, steps };
     ensure!(
         plan.parameters() <= MAX_PARAMETERS,
         "layers: they have {} parameters; expected at most {MAX_PARAMETERS}",
         plan.parameters()
     );
     Ok(plan)
+}
+
+/// Refuses a first step that cannot take a normalization into its weights without changing a result.
+fn check_normalized(first: &Step) -> Result<()> {
+    match &first.operation {
+        Operation::Dense => Ok(()),
+        Operation::Convolution { window, .. } if !first.average => {
+            ensure!(
+                window.padding == [0; 4],
+                "the convolution after it pads with zeros, which stand for another grey there than on the board;                  expected padding = \"valid\" (or no normalize layer)"
+            );
+            Ok(())
+        }
+        _ => bail!(
+            "expected a conv or a dense layer after it (or after a flatten), which takes it into its weights"
+        ),
+    }
 }
 
 /// An average of values that are never negative is not either. Saying so, by a ReLU that changes
@@ -180,15 +220,32 @@ mod tests {
 
     #[test]
     fn presets_have_the_published_sizes() {
-        let sizes: Vec<_> = crate::preset::PRESETS
-            .iter()
-            .map(|preset| {
-                let plan = plan(&Config::parse(preset.toml, preset.name).unwrap()).unwrap();
-                let weights: usize = plan.steps.iter().map(Step::weights).sum();
-                (plan.steps.len(), weights, plan.parameters())
-            })
-            .collect();
-        assert_eq!(sizes, [(6, 9_992, 10_082), (5, 130_592, 130_890), (5, 44_190, 44_426)]);
+        let sizes = [
+            ("nano", 6, 9_992, 10_082),
+            ("keras-cnn", 5, 130_592, 130_890),
+            ("lenet5", 5, 44_190, 44_426),
+            ("keras-cnn-rmsprop", 5, 130_592, 130_890),
+            ("ultimate", 4, 1_668_672, 1_669_802),
+            ("ultimate-v2", 4, 420_128, 420_698),
+            ("baseline", 4, 108_432, 108_602),
+            ("lenet-vanilla", 7, 44_190, 44_426),
+            ("lenet-normalized", 7, 44_190, 44_426),
+            ("lenet-batch64", 7, 44_190, 44_426),
+            ("lenet-batch32", 7, 44_190, 44_426),
+            ("lenet-lr5e-4", 7, 44_190, 44_426),
+            ("deeper", 5, 158_984, 159_254),
+            ("deeper-sgd", 5, 158_984, 159_254),
+            ("mlp-128-32", 3, 104_768, 104_938),
+            ("mlp-256", 2, 203_264, 203_530),
+            ("mlp-128-128", 3, 118_016, 118_282),
+        ];
+        assert_eq!(sizes.len(), crate::preset::PRESETS.len());
+        for (preset, (name, steps, weights, parameters)) in crate::preset::PRESETS.iter().zip(sizes) {
+            let plan = plan(&Config::parse(preset.toml, preset.name).unwrap()).unwrap();
+            let found: usize = plan.steps.iter().map(Step::weights).sum();
+            let found = (preset.name, plan.steps.len(), found, plan.parameters());
+            assert_eq!(found, (name, steps, weights, parameters));
+        }
     }
 
     #[test]
@@ -259,6 +316,22 @@ mod tests {
             (format!("{}{TAIL}", format!("{conv},").repeat(16)), "layer 14 (conv), input 2x2x4"),
             (format!("{}{TAIL}", "{type=\"conv\",filters=1,kernel=1},".repeat(16)), "17 steps"),
             ("{type=\"flatten\"}".to_owned(), "none of them"),
+            (
+                format!("{conv},{{type=\"normalize\",mean=0,sd=1}},{TAIL}"),
+                "layer 2 (normalize), input 26x26x4: expected it to be the first",
+            ),
+            (format!("{{type=\"normalize\",mean=0.5,sd=0}},{TAIL}"), "sd = 0.0: expected 0.001 to 100"),
+            (format!("{{type=\"normalize\",mean=nan,sd=1}},{TAIL}"), "mean = NaN"),
+            (
+                format!(
+                    "{{type=\"normalize\",mean=0.5,sd=1}},{{type=\"conv\",filters=4,kernel=3,padding=\"same\"}},{TAIL}"
+                ),
+                "layer 1 (normalize): the convolution after it pads with zeros",
+            ),
+            (
+                format!("{{type=\"normalize\",mean=0.5,sd=1}},{{type=\"max_pool\",size=2}},{TAIL}"),
+                "layer 1 (normalize): expected a conv or a dense layer after it",
+            ),
             (
                 format!(
                     "{{type=\"conv\",filters=2000,kernel=3}},{{type=\"flatten\"}},{{type=\"dense\",units=4096}},{TAIL}"

@@ -13,11 +13,13 @@ use rand::{Rng, SeedableRng};
 use crate::model::{Activation, FloatNetwork, Operation};
 use crate::quantize::LayerScheme;
 
-use super::plan::{Plan, Step};
+use super::plan::{Normalization, Plan, Step};
 
 /// A plan with the place of every parameter.
 #[derive(Clone, Debug)]
 pub struct Structure {
+    /// What happens to the pixels first; nothing in the form that computes integers.
+    pub normalization: Option<Normalization>,
     /// Steps and the places of their parameters.
     pub blocks: Vec<Placed>,
     /// Length of the parameter vector.
@@ -68,7 +70,8 @@ impl Values {
 impl Structure {
     /// The float form of a plan.
     pub fn float(plan: &Plan) -> Self {
-        Self::lay_out(plan.steps.iter().map(|step| (step.clone(), None)))
+        let structure = Self::lay_out(plan.steps.iter().map(|step| (step.clone(), None)));
+        Self { normalization: plan.normalization, ..structure }
     }
 
     /// The form of a folded network that computes integers, for fine-tuning.
@@ -105,7 +108,7 @@ impl Structure {
             statistics += 2 * normalized;
         }
         let weights = blocks.iter().map(|block| block.weight.clone()).collect();
-        Self { blocks, parameters, statistics, weights }
+        Self { normalization: None, blocks, parameters, statistics, weights }
     }
 
     /// Fresh parameters: uniform weights whose variance keeps that of the signal (He et al. 2015),

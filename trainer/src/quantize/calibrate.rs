@@ -47,6 +47,7 @@ pub fn calibrate(plan: &Plan, folded: &FloatNetwork, images: &[&[u8]]) -> Result
 fn sums(plan: &Plan, folded: &FloatNetwork, images: &[&[u8]]) -> Result<Vec<Vec<f32>>> {
     let device = Device::flex();
     let mut plain = plan.clone();
+    plain.normalization = None;
     plain.steps.iter_mut().for_each(|step| step.batch_norm = false);
     let structure = Structure::float(&plain);
     let values = Values::new(structure.parameters_of(folded), Vec::new(), &device);

@@ -179,6 +179,7 @@ const TAIL: &str = "{type=\"flatten\"},{type=\"dense\",units=10}";
 fn fake_quantization_is_integer_arithmetic() {
     let networks = [
         TAIL.to_owned(),
+        format!("{{type=\"normalize\",mean=0.5,sd=0.5}},{CONV},{TAIL}"),
         format!("{CONV},{{type=\"max_pool\",size=2}},{TAIL}"),
         format!("{CONV},{{type=\"conv\",filters=4,kernel=[3,2],stride=[2,1],padding=\"same\"}},{TAIL}"),
         format!("{CONV},{{type=\"conv\",filters=6,kernel=3,groups=6}},{{type=\"tanh\"}},{TAIL}"),

@@ -9,19 +9,20 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result, anyhow};
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::augment::{Augmenter, mix};
 use crate::config::Training;
 use crate::data::Dataset;
 use crate::network::{Mode, Network, Structure, Values, update_statistics};
 
-use super::checkpoint::State;
+use super::checkpoint::{Snapshot, State};
+use super::optimizer::Rule;
 
 /// Images that a CPU thread evaluates at a time.
 const CPU_EVALUATION_BATCH: usize = 125;
@@ -35,7 +36,7 @@ pub(super) struct Workers {
 }
 
 /// What one step, or one epoch, was like.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     /// Sum of the losses.
     pub(super) loss: f64,
@@ -81,12 +82,11 @@ pub(super) struct Task {
 
 /// Parameters and the state of their optimizer.
 pub(super) struct Learner {
-    pub(super) values: Values,
-    state: Option<AdamWState<1>>,
-    optimizer: AdamW,
-    /// 1 where a parameter decays.
-    decay: Tensor<1>,
-    weight_decay: f64,
+    values: Values,
+    /// Means of the values over the steps, where the recipe wants them.
+    average: Option<Values>,
+    ema: f64,
+    rule: Rule,
 }
 
 impl Workers {
@@ -144,7 +144,7 @@ impl Workers {
         let shards = self.pools.len().clamp(1, batch.indices.len().max(1));
         let parts = split(batch.indices.len(), shards).into_iter().enumerate().collect();
         let (task, values, batch) = (task.clone(), learner.values.clone(), batch.clone());
-        let device = self.device.clone();
+        let (device, step) = (self.device.clone(), batch.step);
         let results = self.map(parts, move |(shard, range): (usize, Range<usize>)| {
             let share = range.len() as f64 / batch.indices.len() as f64;
             task.gradients(&values, &batch, shard, &batch.indices[range], share, &device)
@@ -167,7 +167,7 @@ impl Workers {
             }
         }
         if let Some(gradient) = gradient {
-            learner.update(gradient, statistics, learning_rate);
+            learner.update(gradient, statistics, learning_rate, step);
         }
         Ok(tally)
     }
@@ -255,72 +255,70 @@ impl Task {
 }
 
 impl Learner {
-    pub(super) fn new(structure: &Structure, values: Values, training: &Training) -> Self {
+    /// Begins, or continues from a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Where the state is that of another optimizer.
+    pub(super) fn new(
+        structure: &Structure,
+        state: &State,
+        training: &Training,
+        device: &Device,
+    ) -> Result<Self> {
         let mut decay = vec![0.0f32; structure.parameters];
         for range in &structure.weights {
             decay[range.clone()].fill(1.0);
         }
-        let decay = TensorData::new(decay, [structure.parameters]);
-        let optimizer = AdamWConfig::new()
-            .with_beta_1(training.beta1 as f32)
-            .with_beta_2(training.beta2 as f32)
-            .with_epsilon(1e-8)
-            // Not every parameter decays, so that decay is ours.
-            .with_weight_decay(0.0)
-            .build();
-        Self {
-            decay: Tensor::from_data(decay, &values.parameters.device()),
-            values,
-            state: None,
-            optimizer,
-            weight_decay: training.weight_decay,
-        }
+        let decay = Tensor::from_data(TensorData::new(decay, [structure.parameters]), device);
+        let mut rule = Rule::new(training, decay);
+        rule.restore(&state.rule)?;
+        let values =
+            |numbers: &Snapshot| Values::new(numbers.parameters.clone(), numbers.statistics.clone(), device);
+        let begin = (training.ema > 0.0).then_some(&state.last);
+        let average = state.average.as_ref().or(begin).map(values);
+        Ok(Self { values: values(&state.last), average, ema: training.ema, rule })
     }
 
-    /// Continues from a checkpoint.
-    pub(super) fn restore(&mut self, state: &State) {
-        if state.steps == 0 {
-            return;
-        }
-        let device = self.values.parameters.device();
-        let tensor =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device);
-        let moments =
-            AdaptiveMomentumState::new(state.steps, tensor(&state.moment_1), tensor(&state.moment_2));
-        self.state = Some(AdamWState::new(moments));
+    /// What is validated: the means where there are any, else what the last step left.
+    pub(super) fn result(&self) -> &Values {
+        self.average.as_ref().unwrap_or(&self.values)
     }
 
-    /// The state that [`Learner::restore`] continues from.
-    pub(super) fn save(&self, epochs: usize) -> Result<State> {
-        let mut state = State {
-            epochs,
-            parameters: host(&self.values.parameters)?,
-            statistics: host(&self.values.statistics)?,
+    /// What [`Learner::new`] continues from; epochs and the best of them are the caller's.
+    pub(super) fn save(&self) -> Result<State> {
+        Ok(State {
+            last: snapshot(&self.values)?,
+            average: self.average.as_ref().map(snapshot).transpose()?,
+            rule: self.rule.save()?,
             ..State::default()
-        };
-        if let Some(AdamWState { momentum }) = &self.state {
-            state.steps = momentum.time;
-            state.moment_1 = host(&momentum.moment_1)?;
-            state.moment_2 = host(&momentum.moment_2)?;
-        }
-        Ok(state)
+        })
     }
 
-    fn update(&mut self, gradient: Tensor<1>, statistics: Option<Tensor<1>>, learning_rate: f64) {
-        let mut parameters = self.values.parameters.clone();
-        if self.weight_decay > 0.0 {
-            let kept = self.decay.clone().mul_scalar(-learning_rate * self.weight_decay);
-            parameters = parameters * kept.add_scalar(1.0);
-        }
-        let state = self.state.take();
-        let (parameters, state) = self.optimizer.step(learning_rate, parameters, gradient, state);
-        self.values.parameters = parameters;
-        self.state = state;
+    fn update(&mut self, gradient: Tensor<1>, statistics: Option<Tensor<1>>, learning_rate: f64, step: u64) {
+        self.values.parameters = self.rule.step(learning_rate, self.values.parameters.clone(), gradient);
+        let normalized = statistics.is_some();
         if let Some(batch) = statistics {
             let running = self.values.statistics.clone();
             self.values.statistics = update_statistics(running, batch);
         }
+        if let Some(average) = &mut self.average {
+            // The first steps are the worst: their share is kept small.
+            let kept = self.ema.min((1.0 + step as f64) / (10.0 + step as f64));
+            let mix = |mean: &Tensor<1>, new: &Tensor<1>| {
+                mean.clone().mul_scalar(kept).add(new.clone().mul_scalar(1.0 - kept))
+            };
+            average.parameters = mix(&average.parameters, &self.values.parameters);
+            if normalized {
+                average.statistics = mix(&average.statistics, &self.values.statistics);
+            }
+        }
     }
+}
+
+/// Copies the numbers of a network from their device.
+pub(super) fn snapshot(values: &Values) -> Result<Snapshot> {
+    Ok(Snapshot { parameters: host(&values.parameters)?, statistics: host(&values.statistics)? })
 }
 
 /// Cuts `0..length` into `parts` ranges whose lengths differ by one at most.
@@ -329,7 +327,7 @@ fn split(length: usize, parts: usize) -> Vec<Range<usize>> {
 }
 
 /// Copies a vector from its device.
-pub(super) fn host(tensor: &Tensor<1>) -> Result<Vec<f32>> {
+fn host(tensor: &Tensor<1>) -> Result<Vec<f32>> {
     let values = tensor.clone().try_into_vec_as();
     values.map_err(|error| anyhow!("reading from the device: {error:?}"))
 }

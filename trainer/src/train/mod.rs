@@ -3,13 +3,15 @@
 //! ```text
 //! float epochs -> fold batch norm -> choose exponents -> epochs with integers -> FloatNetwork,
 //!      |                                                        |              QuantizedNetwork
-//!      +---------------- checkpoint after every epoch ----------+
+//!      +----------- checkpoint after every epoch, --------------+
+//!                   and where the run is interrupted
 //! ```
 
 mod backend;
 mod checkpoint;
 mod directory;
 mod learner;
+mod optimizer;
 mod phase;
 mod schedule;
 #[cfg(test)]
@@ -20,6 +22,7 @@ pub use checkpoint::Epoch;
 pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 
+use core::fmt;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -32,7 +35,7 @@ use crate::model::{FloatNetwork, QuantizedNetwork};
 use crate::network::{Plan, Structure, fold, plan};
 use crate::quantize::{calibrate, convert};
 
-use checkpoint::{Checkpoint, State};
+use checkpoint::{Checkpoint, Snapshot, State};
 use directory::Trained;
 use learner::Workers;
 use phase::{Phase, Progress};
@@ -44,7 +47,33 @@ pub struct Training {
     train: Arc<Dataset>,
     validation: Arc<Dataset>,
     workers: Workers,
+    /// Asked before every step; where it says so, the run ends there.
+    interrupted: Box<dyn Fn() -> bool + Send + Sync>,
 }
+
+/// A run was interrupted, and saved where it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupted {
+    /// Whether it was training the integer form.
+    pub integer: bool,
+    /// The epoch within its phase, from 1.
+    pub epoch: usize,
+    /// Steps of this epoch that are left.
+    pub left: usize,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { integer, epoch, left } = self;
+        let phase = if *integer { "integers" } else { "float" };
+        write!(
+            formatter,
+            "interrupted {left} steps before the end of epoch {epoch} ({phase}), and saved there"
+        )
+    }
+}
+
+impl core::error::Error for Interrupted {}
 
 /// What a run leaves.
 #[derive(Clone, Debug)]
@@ -84,14 +113,22 @@ impl Training {
         }
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
         let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;
-        Ok(Self { config, plan, train: Arc::new(train), validation: Arc::new(validation), workers })
+        let (train, validation) = (Arc::new(train), Arc::new(validation));
+        Ok(Self { config, plan, train, validation, workers, interrupted: Box::new(|| false) })
+    }
+
+    /// Lets `interrupted` end the run: it is asked before every step, and where it says so, the run is saved
+    /// and ends with [`Interrupted`]. Continued, it ends with the same bits as if nothing had happened.
+    pub fn interrupt_when(&mut self, interrupted: impl Fn() -> bool + Send + Sync + 'static) {
+        self.interrupted = Box::new(interrupted);
     }
 
     /// Trains, from the last checkpoint of the directory if there is one, and saves the result there.
     ///
     /// # Errors
     ///
-    /// Where the checkpoint is of another run, training diverges, or a file cannot be written.
+    /// Where the checkpoint is of another run, training diverges, a file cannot be written, or the run is
+    /// interrupted ([`Interrupted`]).
     pub fn run(&self, directory: &RunDirectory) -> Result<Outcome> {
         self.run_observed(directory, &mut |_| Ok(()))
     }
@@ -113,7 +150,7 @@ impl Training {
             after(checkpoint)
         })?;
 
-        let State { parameters, statistics, .. } = &checkpoint.float;
+        let Snapshot { parameters, statistics } = checkpoint.float.result();
         let folded = fold(&self.plan, &structure, parameters, statistics);
         let schemes = match &checkpoint.integer {
             Some((schemes, _)) => schemes.clone(),
@@ -122,7 +159,7 @@ impl Training {
         let structure = Structure::integer(&self.plan, &schemes);
         if checkpoint.integer.is_none() {
             let parameters = structure.parameters_of(&folded);
-            checkpoint.integer = Some((schemes.clone(), State { parameters, ..State::default() }));
+            checkpoint.integer = Some((schemes.clone(), State::new(parameters, Vec::new())));
         }
         let integer = Phase::integer(self);
         integer.run(&structure, &progress, &mut checkpoint, &mut |checkpoint, state| {
@@ -130,10 +167,10 @@ impl Training {
             directory.save_checkpoint(checkpoint)?;
             after(checkpoint)
         })?;
-        progress.finish();
+        drop(progress);
 
         let tuned = match &checkpoint.integer {
-            Some((_, state)) => fold(&self.plan, &structure, &state.parameters, &[]),
+            Some((_, state)) => fold(&self.plan, &structure, &state.result().parameters, &[]),
             None => folded.clone(),
         };
         let quantized = convert(&tuned, &schemes)?;
@@ -166,11 +203,11 @@ impl Training {
             // Of one configuration; another version of the trainer may still build it differently.
             let structure = Structure::float(&self.plan);
             ensure!(
-                checkpoint.float.parameters.len() == structure.parameters
-                    && checkpoint.float.statistics.len() == structure.statistics,
+                checkpoint.float.last.parameters.len() == structure.parameters
+                    && checkpoint.float.last.statistics.len() == structure.statistics,
                 "{}: the checkpoint has {} parameters, but the network of this version has {}; start a new run",
                 directory.path().display(),
-                checkpoint.float.parameters.len(),
+                checkpoint.float.last.parameters.len(),
                 structure.parameters
             );
             return Ok(checkpoint);
@@ -179,7 +216,7 @@ impl Training {
         let (parameters, statistics) = Structure::float(&self.plan).initial(self.config.seed);
         Ok(Checkpoint {
             dataset: self.train.source.clone(),
-            float: State { parameters, statistics, ..State::default() },
+            float: State::new(parameters, statistics),
             integer: None,
             history: Vec::new(),
             config_toml: self.config.to_toml()?,

@@ -11,19 +11,18 @@ use rand::seq::SliceRandom;
 
 use crate::augment::{Augmenter, mix};
 use crate::config;
-use crate::network::{Structure, Values};
+use crate::network::Structure;
 use crate::report;
 
-use super::Training;
-use super::checkpoint::{Checkpoint, Epoch, State};
-use super::learner::{Batch, Learner, Tally, Task};
+use super::checkpoint::{Best, Checkpoint, Epoch, Running, State};
+use super::learner::{Batch, Learner, Tally, Task, snapshot};
 use super::schedule::Schedule;
+use super::{Interrupted, Training};
 
 /// The settings of a phase.
 pub(super) struct Phase<'a> {
     training: &'a Training,
     integer: bool,
-    epochs: usize,
     options: config::Training,
 }
 
@@ -48,20 +47,22 @@ impl Extent {
 impl<'a> Phase<'a> {
     /// Training with floats.
     pub(super) fn float(training: &'a Training) -> Self {
-        let options = training.config.training.clone();
-        Self { training, integer: false, epochs: options.epochs, options }
+        Self { training, integer: false, options: training.config.training.clone() }
     }
 
-    /// Fine-tuning with integers: no weight decay, which would only shrink weights below the grid
-    /// that their exponents fix.
+    /// Fine-tuning with integers, always along a cosine, and without weight decay, which would only shrink
+    /// weights below the grid that their exponents fix.
     pub(super) fn integer(training: &'a Training) -> Self {
         let quantization = &training.config.quantization;
         let options = config::Training {
+            epochs: Some(quantization.qat_epochs),
+            steps: None,
             learning_rate: quantization.qat_learning_rate,
-            weight_decay: 0.0,
+            weight_decay: Some(0.0),
+            schedule: config::Schedule::Cosine,
             ..training.config.training.clone()
         };
-        Self { training, integer: true, epochs: quantization.qat_epochs, options }
+        Self { training, integer: true, options }
     }
 
     fn extent(&self) -> Extent {
@@ -69,8 +70,15 @@ impl<'a> Phase<'a> {
         let batch = self.options.batch_size.min(images);
         // What does not fill a batch waits for the next epoch, which shuffles anew.
         let per_epoch = images / batch;
-        let steps = self.epochs.saturating_mul(per_epoch);
+        let of_epochs = self.options.epochs.unwrap_or(0).saturating_mul(per_epoch);
+        let steps = self.options.steps.unwrap_or(of_epochs);
         Extent { steps: self.options.max_steps.unwrap_or(steps).min(steps), per_epoch, batch }
+    }
+
+    /// Whether the phase has had its epochs without a better validation.
+    fn is_exhausted(&self, best: Option<&Best>, epochs: usize) -> bool {
+        let patience = self.options.early_stopping;
+        patience > 0 && best.is_some_and(|best| epochs >= best.epoch + patience)
     }
 
     /// Runs the epochs that `checkpoint` does not have yet; `store` puts the state
@@ -87,10 +95,8 @@ impl<'a> Phase<'a> {
             Some((_, state)) if self.integer => state.clone(),
             _ => checkpoint.float.clone(),
         };
-        let values =
-            Values::new(state.parameters.clone(), state.statistics.clone(), self.training.workers.device());
-        let mut learner = Learner::new(structure, values, &self.options);
-        learner.restore(&state);
+        let workers = &self.training.workers;
+        let mut learner = Learner::new(structure, &state, &self.options, workers.device())?;
         let task = Arc::new(Task {
             structure: structure.clone(),
             images: self.training.train.clone(),
@@ -102,17 +108,25 @@ impl<'a> Phase<'a> {
             classes: self.training.plan.classes(),
             label_smoothing: self.options.label_smoothing,
         });
-        let schedule = Schedule {
-            peak: self.options.learning_rate,
-            warmup: self.options.warmup_steps,
-            steps: extent.steps,
-        };
-        for epoch in state.epochs..extent.epochs() {
+        let schedule = Schedule::new(&self.options, extent.steps);
+        let State { epochs, running, mut best, .. } = state;
+        let mut running = running.unwrap_or_default();
+        for epoch in epochs..extent.epochs() {
+            if let (true, Some(best)) = (self.is_exhausted(best.as_ref(), epoch), &best) {
+                progress.stop(best, extent, epoch);
+                break;
+            }
             let started = Instant::now();
             progress.begin(self.integer, epoch, extent.epochs());
-            let tally = self.epoch(&task, &mut learner, &schedule, extent, epoch, progress)?;
-            let workers = &self.training.workers;
-            let validation = workers.evaluate(structure, &learner.values, &self.training.validation)?;
+            let whole = self.epoch(&task, &mut learner, &schedule, extent, epoch, &mut running, progress)?;
+            if !whole {
+                running.seconds += started.elapsed().as_secs_f64();
+                store(checkpoint, State { epochs: epoch, running: Some(running), best, ..learner.save()? })?;
+                let left = extent.per_epoch.min(extent.steps - epoch * extent.per_epoch) - running.steps;
+                return Err(Interrupted { integer: self.integer, epoch: epoch + 1, left }.into());
+            }
+            let validation = workers.evaluate(structure, learner.result(), &self.training.validation)?;
+            let Running { tally, seconds, .. } = core::mem::take(&mut running);
             let figures = Epoch {
                 integer: self.integer,
                 number: epoch + 1,
@@ -120,15 +134,25 @@ impl<'a> Phase<'a> {
                 accuracy: tally.accuracy(),
                 validation_loss: validation.mean_loss(),
                 validation_accuracy: validation.accuracy(),
-                seconds: started.elapsed().as_secs_f64(),
+                seconds: seconds + started.elapsed().as_secs_f64(),
             };
             progress.end(&figures, extent.epochs(), tally.images);
+            let (accuracy, loss) = (validation.accuracy(), validation.mean_loss());
+            if self.options.early_stopping > 0
+                && best.as_ref().is_none_or(|best| best.is_worse_than(accuracy, loss))
+            {
+                let snapshot = snapshot(learner.result())?;
+                best = Some(Best { epoch: epoch + 1, accuracy, loss, snapshot });
+            }
             checkpoint.history.push(figures);
-            store(checkpoint, learner.save(epoch + 1)?)?;
+            store(checkpoint, State { epochs: epoch + 1, best: best.clone(), ..learner.save()? })?;
         }
         Ok(())
     }
 
+    /// Takes the steps of an epoch that are not in `running` yet; whether all of them, or until the run was
+    /// interrupted.
+    #[expect(clippy::too_many_arguments, reason = "what the steps of a phase share, and no more")]
     fn epoch(
         &self,
         task: &Arc<Task>,
@@ -136,16 +160,19 @@ impl<'a> Phase<'a> {
         schedule: &Schedule,
         extent: Extent,
         epoch: usize,
+        running: &mut Running,
         progress: &Progress,
-    ) -> Result<Tally> {
+    ) -> Result<bool> {
         // The phases see different distortions in epochs of the same number.
         let seed = mix(self.training.config.seed ^ (u64::from(self.integer) << 63));
         let mut order: Vec<usize> = (0..task.images.len()).collect();
         order.shuffle(&mut StdRng::seed_from_u64(mix(seed ^ epoch as u64)));
-        let mut total = Tally::default();
         let first = epoch * extent.per_epoch;
         let batches = order.chunks_exact(extent.batch).zip(first..extent.steps);
-        for (indices, step) in batches {
+        for (indices, step) in batches.skip(running.steps) {
+            if (self.training.interrupted)() {
+                return Ok(false);
+            }
             let batch = Batch { indices: indices.to_vec(), seed, epoch: epoch as u64, step: step as u64 };
             let rate = schedule.rate(step);
             let tally = self.training.workers.step(task, learner, &batch, rate)?;
@@ -157,10 +184,11 @@ impl<'a> Phase<'a> {
                 epoch + 1,
                 self.options.learning_rate
             );
-            total.add(tally);
-            progress.step(tally.images, &total);
+            running.steps += 1;
+            running.tally.add(tally);
+            progress.step(tally.images, &running.tally);
         }
-        Ok(total)
+        Ok(true)
     }
 }
 
@@ -173,11 +201,12 @@ impl Progress {
     /// Counts the images of all epochs that are still to come.
     pub(super) fn new(training: &Training, checkpoint: &Checkpoint) -> Self {
         let (float, integer) = (Phase::float(training).extent(), Phase::integer(training).extent());
-        let tuned = checkpoint.integer.as_ref().map_or(0, |(_, state)| state.epochs);
-        let done =
-            |extent: Extent, epochs: usize| (epochs * extent.per_epoch).min(extent.steps) * extent.batch;
-        let left = (float.images() - done(float, checkpoint.float.epochs))
-            + (integer.images() - done(integer, tuned));
+        let done = |extent: Extent, state: &State| {
+            let running = state.running.map_or(0, |running| running.steps);
+            (state.epochs * extent.per_epoch + running).min(extent.steps) * extent.batch
+        };
+        let tuned = checkpoint.integer.as_ref().map_or(0, |(_, state)| done(integer, state));
+        let left = (float.images() - done(float, &checkpoint.float)) + (integer.images() - tuned);
         Self { bar: report::progress(left as u64, "images") }
     }
 
@@ -208,7 +237,21 @@ impl Progress {
         self.bar.suspend(|| report::note(&line));
     }
 
-    pub(super) fn finish(&self) {
+    /// Tells that a phase ended before its time.
+    fn stop(&self, best: &Best, extent: Extent, epochs: usize) {
+        let left = (extent.steps - (epochs * extent.per_epoch).min(extent.steps)) * extent.batch;
+        self.bar.dec_length(left as u64);
+        let line = format!(
+            "         no better validation than in epoch {}, {:.2} %, which is kept",
+            best.epoch,
+            best.accuracy * 100.0
+        );
+        self.bar.suspend(|| report::note(&line));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }

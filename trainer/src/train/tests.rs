@@ -1,11 +1,13 @@
 //! Training learns, repeats itself, and survives being killed.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::bail;
 
 use super::*;
 use crate::export::postcard;
+use crate::network::Values;
 
 const SIDE: usize = 12;
 
@@ -122,6 +124,132 @@ fn a_killed_run_continues_as_if_nothing_had_happened() {
     }
 }
 
+/// [`training`] with other lines in `[training]`, of which the last of a key counts.
+fn training_with(lines: &str) -> Training {
+    let keys: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
+    let kept = CONFIG.lines().filter(|line| !keys.iter().any(|key| line.starts_with(&format!("{key} = "))));
+    let text = kept.collect::<Vec<_>>().join("\n").replace("[training]", &format!("[training]\n{lines}"));
+    let config = Config::parse(&text, "stripes").unwrap();
+    let device = Backend::Cpu.device().unwrap();
+    Training::new(config, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+}
+
+/// What the epochs were like, but for the time that they took.
+fn figures(outcome: &Outcome) -> Vec<Epoch> {
+    outcome.history.iter().map(|epoch| Epoch { seconds: 0.0, ..epoch.clone() }).collect()
+}
+
+#[test]
+fn an_interrupted_run_continues_as_if_nothing_had_happened() {
+    let recipes = [
+        "optimizer = \"adamw\"\nema = 0.9",
+        "optimizer = \"adam\"\nearly_stopping = 1\nweight_decay = 0.01",
+        "optimizer = \"sgd\"\nnesterov = true\nschedule = \"one-cycle\"",
+        "optimizer = \"rmsprop\"\nmomentum = 0.5\nema = 0.8\nearly_stopping = 2",
+        "optimizer = \"adagrad\"\nschedule = \"exponential\"\ndecay_rate = 0.9\ndecay_steps = 10",
+    ];
+    for recipe in recipes {
+        let directory = tempfile::tempdir().unwrap();
+        let unbroken = training_with(recipe).run(&run_in(directory.path())).unwrap();
+
+        // Each time a few steps further, through all epochs of both phases.
+        let directory = tempfile::tempdir().unwrap();
+        let mut interrupts = 0;
+        let continued = loop {
+            match run_five_steps(recipe, directory.path()) {
+                Some(outcome) => break outcome,
+                None => interrupts += 1,
+            }
+        };
+        assert!(interrupts >= 4, "{recipe}: {interrupts} interrupts");
+        assert_eq!(fingerprint(&continued), fingerprint(&unbroken), "{recipe}");
+        assert_eq!(figures(&continued), figures(&unbroken), "{recipe}");
+    }
+}
+
+/// A run that is interrupted after five steps; its outcome where it has no more.
+fn run_five_steps(recipe: &str, directory: &Path) -> Option<Outcome> {
+    let mut training = training_with(recipe);
+    let steps = AtomicUsize::new(0);
+    training.interrupt_when(move || steps.fetch_add(1, Ordering::Relaxed) == 5);
+    match training.run(&run_in(directory)) {
+        Ok(outcome) => Some(outcome),
+        Err(error) => {
+            let interrupted = error.downcast_ref::<Interrupted>().unwrap();
+            assert!((1..=7).contains(&interrupted.left), "{error}");
+            assert!(load_run(directory).is_err());
+            None
+        }
+    }
+}
+
+#[test]
+fn early_stopping_keeps_the_best_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run_in(directory.path());
+    let training =
+        training_with("epochs = 60\nearly_stopping = 2\nschedule = \"constant\"\nlearning_rate = 0.03");
+    let outcome = training.run(&run).unwrap();
+    let float = run.checkpoint().unwrap().unwrap().float;
+    let best = float.best.as_ref().unwrap();
+    assert!(float.epochs < 60 && float.epochs == best.epoch + 2, "{} epochs", float.epochs);
+
+    let epochs: Vec<&Epoch> = outcome.history.iter().filter(|epoch| !epoch.integer).collect();
+    assert_eq!(epochs.len(), float.epochs);
+    let chosen = epochs[best.epoch - 1];
+    for epoch in epochs {
+        assert!(!best.is_worse_than(epoch.validation_accuracy, epoch.validation_loss), "{epoch:?}");
+    }
+    assert_eq!((chosen.validation_accuracy, chosen.validation_loss), (best.accuracy, best.loss));
+    let structure = Structure::float(&training.plan);
+    let folded = fold(&training.plan, &structure, &best.snapshot.parameters, &best.snapshot.statistics);
+    assert_eq!(folded.layers[0].weights, outcome.float.layers[0].weights);
+}
+
+#[test]
+fn means_of_the_weights_are_validated_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run_in(directory.path());
+    // One step an epoch, so that every step can be looked at.
+    let training = training_with("batch_size = 120\nepochs = 12\nema = 0.4");
+    let mut states: Vec<State> = Vec::new();
+    let observed = training.run_observed(&run, &mut |checkpoint| {
+        if checkpoint.integer.is_none() {
+            states.push(checkpoint.float.clone());
+        }
+        Ok(())
+    });
+    let outcome = observed.unwrap();
+    let structure = Structure::float(&training.plan);
+    let mut mean = structure.initial(1).0;
+    for (step, state) in states.iter().enumerate() {
+        let kept = 0.4f32.min((1.0 + step as f32) / (10.0 + step as f32));
+        for (mean, last) in mean.iter_mut().zip(&state.last.parameters) {
+            *mean = kept * *mean + (1.0 - kept) * last;
+        }
+        let average = &state.average.as_ref().unwrap().parameters;
+        assert!(average.iter().zip(&mean).all(|(found, mean)| (found - mean).abs() < 1e-5), "step {step}");
+    }
+    let last = states.last().unwrap();
+    assert_ne!(last.result().parameters, last.last.parameters);
+    let values = &last.average.as_ref().unwrap();
+    let values = Values::new(values.parameters.clone(), values.statistics.clone(), training.workers.device());
+    let tally = training.workers.evaluate(&structure, &values, &training.validation).unwrap();
+    assert_eq!(outcome.history[11].validation_loss, tally.mean_loss());
+    let folded = fold(&training.plan, &structure, &last.result().parameters, &last.result().statistics);
+    assert_eq!(folded.layers[1].weights, outcome.float.layers[1].weights);
+}
+
+#[test]
+fn steps_take_the_place_of_epochs() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut training = training(1);
+    (training.config.training.epochs, training.config.training.steps) = (None, Some(17));
+    let outcome = training.run(&run_in(directory.path())).unwrap();
+    // Of seven steps an epoch.
+    assert_eq!(outcome.history.iter().filter(|epoch| !epoch.integer).count(), 3);
+}
+
 #[test]
 fn data_that_does_not_fit_is_refused_before_training() {
     let device = Backend::Cpu.device().unwrap();
@@ -160,7 +288,7 @@ fn a_run_is_not_continued_with_another_configuration() {
     type Change = fn(&mut Config);
     let changes: [(Change, &str); 4] = [
         (|config| config.seed = 2, "seed = 2, but it was 1"),
-        (|config| config.training.epochs = 4, "[training] epochs = 4, but it was 3"),
+        (|config| config.training.epochs = Some(4), "[training] epochs = 4, but it was 3"),
         (|config| config.quantization.bits = 8, "[quantization] bits = 8, but it was 4"),
         (|config| config.layers[2] = crate::config::Layer::Tanh {}, "layer 3: type = \"tanh\""),
     ];

@@ -4,13 +4,15 @@
 use anyhow::{Context, Result, bail, ensure};
 use tenfold_runtime::format::{MAX_CHANNELS, MAX_KERNEL, MAX_ROW, MAX_SIDE};
 
-use super::Step;
+use super::{Normalization, Step};
 use crate::config::{Layer, Padding, Pair, check_bits};
 use crate::model::{Activation, Operation, Shape, Window};
 
 /// What the layers so far have become.
 pub(super) struct Builder {
     pub(super) steps: Vec<Step>,
+    /// What happens to the pixels first.
+    pub(super) normalization: Option<Normalization>,
     /// Shape of what the next layer takes.
     shape: Shape,
     /// Whether the rows and columns are gone.
@@ -23,7 +25,7 @@ impl Builder {
     /// Begins with an image.
     pub(super) fn new(input: Shape, bits: u8) -> Result<Self> {
         check_shape(input).context("input")?;
-        Ok(Self { steps: Vec::new(), shape: input, flat: false, bits })
+        Ok(Self { steps: Vec::new(), normalization: None, shape: input, flat: false, bits })
     }
 
     /// The shape that the next layer takes, in words.
@@ -39,6 +41,19 @@ impl Builder {
     /// Adds a layer to the last step, or makes a step of it.
     pub(super) fn add(&mut self, layer: &Layer, previous: Option<&Layer>) -> Result<()> {
         match layer {
+            Layer::Normalize { mean, sd } => {
+                ensure!(previous.is_none(), "expected it to be the first layer: it normalizes pixels");
+                ensure!(
+                    mean.abs() <= 100.0,
+                    "mean = {mean:?}: expected -100 to 100, where a pixel of 255 is 1"
+                );
+                ensure!(
+                    (1e-3..=100.0).contains(sd),
+                    "sd = {sd:?}: expected 0.001 to 100, where a pixel of 255 is 1"
+                );
+                self.normalization = Some(Normalization::new(*mean, *sd));
+                Ok(())
+            }
             Layer::Conv { filters, kernel, stride, padding, groups, bits } => {
                 self.needs_map()?;
                 ensure!(*filters > 0, "filters = 0: expected at least 1");
