@@ -8,7 +8,7 @@ use std::env;
 use std::process::exit;
 
 /// The back ends, as `kernel/mod.rs` knows them.
-const BACK_ENDS: [&str; 6] = ["portable", "armv6m", "armv7em", "armv81m", "rv32im", "x86_64"];
+const BACK_ENDS: [&str; 7] = ["portable", "armv6m", "armv7em", "armv81m", "rv32im", "wasm32", "x86_64"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TENFOLD_BACK_END");
@@ -47,6 +47,11 @@ fn natural() -> &'static str {
     }
     if target.starts_with("x86_64-") && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os != "none") {
         return "x86_64";
+    }
+    if target.starts_with("wasm32") {
+        // A module that has the instructions runs nowhere without them: whoever builds it says so.
+        let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+        return if features.split(',').any(|one| one == "simd128") { "wasm32" } else { "portable" };
     }
     if !target.starts_with("thumbv8m.main-") {
         return "portable";

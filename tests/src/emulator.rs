@@ -101,7 +101,7 @@ impl Core {
         variables: &[(&str, &OsStr)],
         directory: &Path,
     ) -> Result<PathBuf> {
-        let mut cargo = bounded(&root().join("tests/tools/board-cargo"));
+        let mut cargo = cargo("firmware/bench");
         cargo.args(["build", "--quiet", "--locked", "--release", "--target", self.target]);
         cargo.args(programs.iter().flat_map(|program| ["--bin", program]));
         if let Some(processor) = self.processor {
@@ -109,15 +109,7 @@ impl Core {
             let flags = format!(r#"target.'cfg(target_os="none")'.rustflags=["-Ctarget-cpu={processor}"]"#);
             cargo.args(["--config", &flags]);
         }
-        // What whoever started this told cargo is not meant for the boards.
-        for (name, _) in env::vars() {
-            let is_of_cargo =
-                name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_NET_");
-            if is_of_cargo || name.starts_with("TENFOLD_") || name == "RUSTFLAGS" {
-                cargo.env_remove(name);
-            }
-        }
-        cargo.current_dir(root().join("firmware/bench")).envs(variables.iter().copied());
+        cargo.envs(variables.iter().copied());
         output(cargo.env("CARGO_TARGET_DIR", directory))?;
         Ok(directory.join(self.target).join("release"))
     }
@@ -142,6 +134,21 @@ impl Core {
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A cargo that builds for boards, in a folder of the repository.
+pub(crate) fn cargo(folder: &str) -> Command {
+    let mut cargo = bounded(&root().join("tests/tools/board-cargo"));
+    // What whoever started this told cargo is not meant for the boards.
+    for (name, _) in env::vars() {
+        let is_of_cargo =
+            name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_NET_");
+        if is_of_cargo || name.starts_with("TENFOLD_") || name == "RUSTFLAGS" {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.current_dir(root().join(folder));
+    cargo
 }
 
 /// A command that ends in time, with all that it started.

@@ -17,6 +17,7 @@ pub mod networks;
 pub mod random;
 pub mod reference;
 pub mod view;
+pub mod wasm;
 
 /// The specification of a network: the only types that the oracle shares with the runtime.
 pub mod spec {

@@ -1,7 +1,7 @@
 //! The back ends for instruction sets that this machine does not have, in the emulator: random
 //! networks against the oracle, every layer of every image.
 //!
-//! Needs QEMU and a compiler for the boards' targets; `tests/run --setup` sets both up. Where they
+//! Needs QEMU, Node and a compiler for the boards' targets; `tests/run --setup` sets them up. Where they
 //! are missing these tests fail: they are never skipped.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use tenfold_tests::emulator::Core;
 use tenfold_tests::random::Random;
 use tenfold_tests::reference::{self, Map};
 use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
-use tenfold_tests::{generate, networks, view};
+use tenfold_tests::{generate, networks, view, wasm};
 
 /// Random networks of every kind, and as many of the kinds that back ends treat specially.
 const SEEDS: u64 = 500;
@@ -56,13 +56,32 @@ fn riscv32imc_equals_the_oracle() {
     equals_the_oracle("riscv32imc", Order::Narrow, Order::Planar);
 }
 
+/// With SIMD instructions and without.
+#[test]
+fn wasm32_equals_the_oracle() {
+    let file = written("suite-wasm32", suite(Order::Interleaved, Order::Planar, usize::MAX));
+    for (simd, back_end) in [(true, "wasm32"), (false, "portable")] {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(back_end);
+        let module = wasm::build(simd, &directory).unwrap_or_else(|failure| panic!("{failure:#}"));
+        let text = wasm::suite(&module, &file).unwrap_or_else(|failure| panic!("{failure:#}"));
+        check_summary(&text);
+        assert!(text.starts_with(back_end), "{text}");
+        println!("wasm32: {text}");
+    }
+}
+
 /// Runs networks in plain order, in the order that the core is fastest with, and in one for another core.
 fn equals_the_oracle(name: &str, own: Order, other: Order) {
     let core = Core::named(name).expect("a core of the table");
     let text = core.run(&build(core, own, other), None).unwrap_or_else(|failure| panic!("{failure:#}"));
-    let (last, counts) = (text.lines().last().unwrap_or(&text), [" networks, ", " images, ", " layers: "]);
+    println!("{name}: {}", check_summary(&text));
+}
+
+/// The last line of what a suite printed, which says that all was compared, and equal.
+fn check_summary(text: &str) -> &str {
+    let (last, counts) = (text.lines().last().unwrap_or(text), [" networks, ", " images, ", " layers: "]);
     assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
-    println!("{name}: {last}");
+    last
 }
 
 /// Writes a file for the firmware to embed.
@@ -72,8 +91,9 @@ fn written(name: &str, bytes: Vec<u8>) -> PathBuf {
     path
 }
 
-/// The file of networks that `firmware/bench/src/bin/suite.rs` describes and runs.
-fn suite(own: Order, other: Order) -> Vec<u8> {
+/// The file of networks that `firmware/bench/src/suite.rs` describes and runs; of the random ones those that
+/// take no more bytes each than said.
+fn suite(own: Order, other: Order, most_bytes_each: usize) -> Vec<u8> {
     let known = [networks::nano(), networks::lenet5(), networks::keras_cnn()];
     let any = (0..SEEDS).map(|seed| (generate::network(seed), Order::Plain));
     // Four files of two networks.
@@ -81,7 +101,7 @@ fn suite(own: Order, other: Order) -> Vec<u8> {
         let (seed, order) = [(0, Order::Plain), (0, own), (1, own), (1, other)][number as usize % 4];
         (networks::convolutional(number / 4 * 2 + seed), order)
     });
-    let random = any.chain(special).map(suited).map(encode).filter(|(_, file)| file.len() <= MOST_BYTES_EACH);
+    let random = any.chain(special).map(suited).map(encode).filter(|(_, file)| file.len() <= most_bytes_each);
     let deep = (0..DEEP_SEEDS).map(networks::deep);
     let sixteens = (0..networks::SIXTEENS).map(networks::sixteens);
     let known = known.into_iter().chain(deep).chain(sixteens).map(|spec| (spec, own)).map(suited).map(encode);
@@ -91,7 +111,6 @@ fn suite(own: Order, other: Order) -> Vec<u8> {
     for (index, (spec, file)) in networks.iter().enumerate() {
         append(&mut bytes, spec, file, index as u64);
     }
-    assert!(bytes.len() < MOST_BYTES, "{} bytes of networks", bytes.len());
     bytes
 }
 
@@ -298,7 +317,9 @@ fn shortened(mut spec: ModelSpec) -> ModelSpec {
 /// Builds `firmware/bench`'s program `suite` around the networks.
 fn build(core: &Core, own: Order, other: Order) -> PathBuf {
     // Tests run side by side: each has files of its own.
-    let suite = written(&format!("suite-{}", core.name), suite(own, other));
+    let suite = suite(own, other, MOST_BYTES_EACH);
+    assert!(suite.len() < MOST_BYTES, "{} bytes of networks", suite.len());
+    let suite = written(&format!("suite-{}", core.name), suite);
     // The package embeds a model, too: any one does.
     let model = format::encode(&networks::nano()).expect("a well-formed network");
     let model = written(&format!("nano-{}.postcard", core.name), model);

@@ -26,6 +26,7 @@ use tenfold_runtime::{Prediction, Recognizer, Scratch, exact_model, include_mode
 pub mod mark;
 #[path = "../../app/src/stack.rs"]
 pub mod stack;
+pub mod suite;
 
 /// Static memory that the program takes once.
 #[derive(Debug)]

@@ -20,17 +20,20 @@ pub enum Core {
     CortexM0,
     /// RV32 with multiplication.
     Rv32,
+    /// WebAssembly with SIMD.
+    Wasm32,
 }
 
 impl Core {
     /// Every core that has an order of its own, under the names that people know it by.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("cortex-m4", Self::CortexM4),
         ("cortex-m7", Self::CortexM4),
         ("cortex-m33", Self::CortexM4),
         ("cortex-m0", Self::CortexM0),
         ("cortex-m0plus", Self::CortexM0),
         ("riscv32imc", Self::Rv32),
+        ("wasm32", Self::Wasm32),
     ];
 
     /// The core with this name.
@@ -52,6 +55,9 @@ impl Core {
         if target.starts_with("riscv32im") {
             return Some(Self::Rv32);
         }
+        if target.starts_with("wasm32") {
+            return flags.contains("+simd128").then_some(Self::Wasm32);
+        }
         let (_, processor) = flags.split_once("target-cpu=")?;
         let end = processor.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(processor.len());
         let (processor, _) = processor.split_at_checked(end)?;
@@ -65,6 +71,7 @@ impl Core {
             Self::CortexM4 => Order::Paired,
             Self::CortexM0 => Order::Planar,
             Self::Rv32 => Order::Narrow,
+            Self::Wasm32 => Order::Interleaved,
         }
     }
 }
@@ -214,6 +221,11 @@ mod tests {
         let separated = "-Copt-level=3\x1f-Ctarget-cpu=cortex-m33\x1f--nmagic";
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", separated), Some(Core::CortexM4));
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
+        assert_eq!(
+            Core::of_target("wasm32-unknown-unknown", "-Ctarget-feature=+simd128"),
+            Some(Core::Wasm32)
+        );
+        assert_eq!(Core::of_target("wasm32-unknown-unknown", ""), None);
         assert_eq!(Core::of_target("x86_64-unknown-linux-gnu", "-Ctarget-cpu=native"), None);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) mod only;
 mod portable;
 #[cfg(back_end = "rv32im")]
 mod rv32im;
+#[cfg(back_end = "wasm32")]
+mod wasm32;
 #[cfg(back_end = "x86_64")]
 mod x86_64;
 
@@ -54,6 +56,8 @@ use armv81m as back_end;
 use portable as back_end;
 #[cfg(back_end = "rv32im")]
 use rv32im as back_end;
+#[cfg(back_end = "wasm32")]
+use wasm32 as back_end;
 #[cfg(back_end = "x86_64")]
 use x86_64 as back_end;
 

@@ -15,7 +15,13 @@ impl Isa {
 
     /// The order of weights that it is fastest with.
     pub(crate) const fn order(self) -> Order {
-        if cfg!(back_end = "armv7em") { Order::Paired } else { Order::Plain }
+        if cfg!(back_end = "armv7em") {
+            Order::Paired
+        } else if cfg!(back_end = "wasm32") {
+            Order::Interleaved
+        } else {
+            Order::Plain
+        }
     }
 
     pub(crate) const fn is_available(self) -> bool {
