@@ -6,7 +6,9 @@
 //!                                                  fold --> FloatNetwork
 //! ```
 
+mod cpu;
 mod fold;
+pub(crate) mod layout;
 pub(crate) mod module;
 mod plan;
 mod structure;

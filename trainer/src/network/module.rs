@@ -1,16 +1,15 @@
 //! The burn module, built at run time from a [`Structure`].
 
 use burn::module::{Module, Param};
-use burn::tensor::module::{avg_pool2d, batch_norm, batch_norm_train, conv2d, max_pool2d};
-use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::model::{Activation, Operation, Window};
+use crate::model::{Activation, Operation};
 use crate::quantize::fake;
 use crate::quantize::scheme::power;
 
+use super::layout::Layout;
 use super::plan::Normalization;
 use super::structure::{Placed, Structure, Values};
 
@@ -77,17 +76,32 @@ impl Network {
 
     /// Images `[batch, channels, rows, columns]`, each pixel `p / 256`, to logits `[batch, classes]`.
     pub fn forward(&self, images: Tensor<4>, mode: &mut Mode<'_>) -> Tensor<2> {
-        self.forward_observed(images, mode, &mut |_, _| ())
+        let layout = Layout::of(&images);
+        self.forward_in(layout, images, mode, None)
     }
 
-    /// The same; `observe` sees the sums of every float step, pooled, before the activation.
+    /// The same; `observe` sees the sums `[batch, channels, rows, columns]` of every float step,
+    /// pooled, before the activation.
     pub fn forward_observed(
         &self,
         images: Tensor<4>,
         mode: &mut Mode<'_>,
         observe: &mut dyn FnMut(usize, &Tensor<4>),
     ) -> Tensor<2> {
+        let layout = Layout::of(&images);
+        self.forward_in(layout, images, mode, Some(observe))
+    }
+
+    /// The same, with feature maps of a given layout.
+    pub(super) fn forward_in(
+        &self,
+        layout: Layout,
+        images: Tensor<4>,
+        mode: &mut Mode<'_>,
+        mut observe: Option<&mut dyn FnMut(usize, &Tensor<4>)>,
+    ) -> Tensor<2> {
         let scheme = |block: Option<&Block>| block.and_then(|block| block.placed.scheme.clone());
+        let images = layout.enter(images);
         // The integer form computes with the board's integers from pixels to logits.
         let mut x = match (scheme(self.blocks.first()), &self.normalization) {
             (Some(first), _) => images.mul_scalar(power(first.input.exponent)),
@@ -95,9 +109,17 @@ impl Network {
             (None, None) => images,
         };
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, mode, &mut |sum| observe(index, sum));
+            x = match &mut observe {
+                Some(observe) => block.forward(
+                    layout,
+                    x,
+                    mode,
+                    Some(&mut |sum: Tensor<4>| observe(index, &layout.leave(sum))),
+                ),
+                None => block.forward(layout, x, mode, None),
+            };
         }
-        let logits = x.flatten(1, 3);
+        let logits = layout.leave(x).flatten(1, 3);
         match scheme(self.blocks.last()) {
             Some(last) => logits.mul_scalar(power(-last.output.exponent)),
             None => logits,
@@ -128,63 +150,79 @@ pub(crate) fn update_statistics(running: Tensor<1>, batch: Tensor<1>) -> Tensor<
 }
 
 impl Block {
-    fn forward(&self, x: Tensor<4>, mode: &mut Mode<'_>, observe: &mut dyn FnMut(&Tensor<4>)) -> Tensor<4> {
+    fn forward(
+        &self,
+        layout: Layout,
+        x: Tensor<4>,
+        mode: &mut Mode<'_>,
+        observe: Option<&mut dyn FnMut(Tensor<4>)>,
+    ) -> Tensor<4> {
         if let Some(scheme) = &self.placed.scheme {
             let parameters = self.weight.as_ref().zip(self.bias.as_ref());
             let parameters = parameters.map(|(weight, bias)| (weight.val(), bias.val()));
-            let x = fake::forward(&self.placed, scheme, parameters, x);
+            let x = fake::forward(layout, &self.placed, scheme, parameters, x);
             return self.dropout(x, mode);
         }
-        let x = match &self.placed.step.operation {
-            Operation::Convolution { window, pool, .. } => {
-                let sum = match &self.weight {
-                    Some(weight) => {
-                        // Batch norm brings a bias of its own.
-                        let bias = self.bias.as_ref().filter(|_| self.scale.is_none());
-                        let sum = convolve(&self.placed, x, weight.val(), bias.map(Param::val));
-                        self.normalize(sum, mode)
-                    }
-                    None => average_pool(x, window),
-                };
+        // The last operation of a block computes its ReLU as well; an observer wants what is before it.
+        let relu = self.placed.step.activation == Activation::Relu && observe.is_none();
+        // Batch norm brings a bias of its own.
+        let bias = self.bias.as_ref().filter(|_| self.scale.is_none()).map(Param::val);
+        let unnormalized = relu && self.scale.is_none();
+        let mut done = false;
+        let x = match (&self.placed.step.operation, &self.weight) {
+            (Operation::Convolution { window, groups, pool }, Some(weight)) => {
                 // The maximum first: the activation, which rises, then has less to do.
-                pool.iter().fold(sum, max_pool)
-            }
-            Operation::Dense => match &self.weight {
-                Some(weight) => {
-                    let bias = self.bias.as_ref().filter(|_| self.scale.is_none());
-                    let sum = multiply(x.flatten(1, 3), weight.val(), bias.map(Param::val));
-                    self.normalize(sum, mode).unsqueeze_dims(&[2, 3])
+                let last = pool.is_none();
+                let sum = layout.convolve(x, weight.val(), bias, window, *groups, unnormalized && last);
+                let sum = self.normalize(layout, sum, mode, relu && last);
+                done = relu;
+                match pool {
+                    Some(pool) => layout.max_pool(sum, pool, relu),
+                    None => sum,
                 }
-                None => x,
-            },
-            Operation::MaxPool(window) => max_pool(x, window),
-            Operation::AveragePool(window) => average_pool(x, window),
+            }
+            (Operation::Dense, Some(weight)) => {
+                done = relu;
+                let sum = layout.multiply(x, weight.val(), bias, unnormalized);
+                self.normalize(layout, sum, mode, relu)
+            }
+            (Operation::Convolution { window, pool, .. }, None) => {
+                let mean = layout.average_pool(x, window);
+                pool.iter().fold(mean, |x, pool| layout.max_pool(x, pool, false))
+            }
+            (Operation::Dense, None) => x,
+            (Operation::MaxPool(window), _) => layout.max_pool(x, window, false),
+            (Operation::AveragePool(window), _) => layout.average_pool(x, window),
         };
-        observe(&x);
+        if let Some(observe) = observe {
+            observe(x.clone());
+        }
         let x = match self.placed.step.activation {
-            Activation::Relu => burn::tensor::activation::relu(x),
+            Activation::Relu if !done => burn::tensor::activation::relu(x),
             Activation::Tanh => x.tanh(),
-            Activation::Identity | Activation::Logits => x,
+            Activation::Relu | Activation::Identity | Activation::Logits => x,
         };
         self.dropout(x, mode)
     }
 
-    fn normalize<const D: usize>(&self, x: Tensor<D>, mode: &mut Mode<'_>) -> Tensor<D> {
+    /// Batch norm, where there is one; then, with `relu`, the positive part.
+    fn normalize(&self, layout: Layout, x: Tensor<4>, mode: &mut Mode<'_>, relu: bool) -> Tensor<4> {
         let (Some(scale), Some(bias)) = (&self.scale, &self.bias) else {
             return x;
         };
         let (Some(mean), Some(variance)) = (&self.mean, &self.variance) else {
             return x;
         };
+        let (scale, bias) = (scale.val(), bias.val());
         match mode {
             Mode::Inference => {
-                batch_norm(x, scale.val(), bias.val(), mean.clone(), variance.clone(), EPSILON)
+                let statistics = [mean.clone(), variance.clone()];
+                layout.batch_norm(x, scale, bias, statistics, EPSILON, relu)
             }
-            Mode::Training(_, statistics) => {
-                let result = batch_norm_train(x, scale.val(), bias.val(), EPSILON);
-                statistics.push(result.mean.inner());
-                statistics.push(result.variance.inner());
-                result.output
+            Mode::Training(_, collected) => {
+                let (x, statistics) = layout.batch_norm_train(x, scale, bias, EPSILON, relu);
+                collected.extend(statistics);
+                x
             }
         }
     }
@@ -206,44 +244,4 @@ impl Block {
         let mask = Tensor::<4>::from_data(TensorData::new(mask, shape), &x.device());
         x * mask
     }
-}
-
-/// Convolution with weights `[output channels][fan-in]`.
-pub(crate) fn convolve(
-    placed: &Placed,
-    x: Tensor<4>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<4> {
-    let Operation::Convolution { window, groups, .. } = &placed.step.operation else {
-        return x;
-    };
-    let options = ConvOptions::new_with_padding(window.stride, pairs(window), [1, 1], *groups);
-    conv2d(x, weight.reshape(placed.kernel()), bias, options)
-}
-
-/// Dense layer with weights `[outputs][inputs]`.
-pub(crate) fn multiply(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let sum = x.matmul(weight.transpose());
-    match bias {
-        Some(bias) => sum + bias.unsqueeze_dim(0),
-        None => sum,
-    }
-}
-
-/// Max-pool whose padding never wins.
-pub(crate) fn max_pool(x: Tensor<4>, window: &Window) -> Tensor<4> {
-    let options =
-        MaxPoolOptions::new(window.kernel).with_stride(window.stride).with_padding_pairs(pairs(window));
-    max_pool2d(x, options)
-}
-
-/// Average-pool without padding.
-pub(crate) fn average_pool(x: Tensor<4>, window: &Window) -> Tensor<4> {
-    avg_pool2d(x, AvgPoolOptions::new(window.kernel).with_stride(window.stride))
-}
-
-fn pairs(window: &Window) -> [(usize, usize); 2] {
-    let [top, left, bottom, right] = window.padding;
-    [(top, bottom), (left, right)]
 }

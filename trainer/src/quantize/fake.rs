@@ -10,12 +10,13 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::model::{Activation, Operation};
 use crate::network::Placed;
-use crate::network::module::{average_pool, convolve, max_pool, multiply};
+use crate::network::layout::{Layout, round_through};
 
 use super::scheme::{LayerScheme, largest_weight, power};
 
 /// Integers in, integers out (for logits: accumulators).
 pub(crate) fn forward(
+    layout: Layout,
     placed: &Placed,
     scheme: &LayerScheme,
     parameters: Option<(Tensor<2>, Tensor<1>)>,
@@ -23,27 +24,26 @@ pub(crate) fn forward(
 ) -> Tensor<4> {
     let activation = placed.step.activation;
     let scaled = match (&placed.step.operation, parameters) {
-        (Operation::MaxPool(window), _) => return max_pool(x, window),
+        (Operation::MaxPool(window), _) => return layout.max_pool(x, window, false),
         (Operation::AveragePool(window), _) => {
-            return round(average_pool(x, window));
+            return round_through(layout.average_pool(x, window));
         }
         (_, None) => return x,
         (operation, Some((weight, bias))) => {
             let (weight, bias) = integers(scheme, activation, weight, bias);
             match operation {
-                Operation::Convolution { pool, .. } => {
-                    let sum = convolve(placed, x, weight, Some(bias));
-                    pool.iter().fold(sum, max_pool)
+                Operation::Convolution { window, groups, pool } => {
+                    let sum = layout.convolve(x, weight, Some(bias), window, *groups, false);
+                    pool.iter().fold(sum, |x, pool| layout.max_pool(x, pool, false))
                 }
-                _ => multiply(x.flatten(1, 3), weight, Some(bias)).unsqueeze_dims(&[2, 3]),
+                _ => layout.multiply(x, weight, Some(bias), false),
             }
         }
     };
     if activation == Activation::Logits {
         return scaled;
     }
-    let (least, most) = scheme.range(activation);
-    let requantized = round(scaled.clamp(least, most));
+    let requantized = layout.requantize(scaled, scheme.range(activation));
     match &scheme.table {
         Some((exponent, entries)) => look_up(requantized, *exponent, entries),
         None => requantized,
@@ -70,23 +70,12 @@ fn integers(
     let grid = weight * column(&|c| weights[c]).unsqueeze_dim(1);
     let grid = grid.clamp(-most, most);
     let grid = if scheme.bits == 2 {
-        round(grid.sub_scalar(1.0).mul_scalar(0.5)).mul_scalar(2.0).add_scalar(1.0)
+        round_through(grid.sub_scalar(1.0).mul_scalar(0.5)).mul_scalar(2.0).add_scalar(1.0)
     } else {
-        round(grid)
+        round_through(grid)
     };
-    let bias = round(bias * column(&|c| scheme.input.exponent + weights[c]));
+    let bias = round_through(bias * column(&|c| scheme.input.exponent + weights[c]));
     (grid * unshift.clone().unsqueeze_dim(1), bias * unshift)
-}
-
-/// Rounds half to even; its gradient is that of the identity.
-fn round<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if !x.is_autodiff() {
-        return x.round();
-    }
-    let value = x.clone().inner();
-    // Exact: the distance to the nearest integer, and its sum with `x`, need no more bits than `x`.
-    let distance = value.clone().round() - value;
-    x + distance.autodiff()
 }
 
 /// The table's entry for each index; its gradient is that of tanh.

@@ -25,7 +25,7 @@ use super::checkpoint::{Snapshot, State};
 use super::optimizer::Rule;
 
 /// Images that a CPU thread evaluates at a time.
-const CPU_EVALUATION_BATCH: usize = 125;
+const CPU_EVALUATION_BATCH: usize = 128;
 /// Images that a GPU evaluates at a time.
 const GPU_EVALUATION_BATCH: usize = 1000;
 

@@ -1,0 +1,181 @@
+//! Max- and average-pool of feature maps `[channels][rows][columns][images]`, and their gradients.
+
+use super::simd::{Kernel, LANES, Simd};
+
+/// Shapes of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    /// Channels of input and output.
+    pub(super) channels: usize,
+    /// Rows and columns of the input.
+    pub(super) input: [usize; 2],
+    /// Rows and columns of the output.
+    pub(super) output: [usize; 2],
+    /// Rows and columns of the window.
+    pub(super) kernel: [usize; 2],
+    /// Vertical and horizontal step.
+    pub(super) stride: [usize; 2],
+    /// Rows above and columns to the left that no window takes a value from.
+    pub(super) padding: [usize; 2],
+    /// Images, a multiple of [`LANES`].
+    pub(super) images: usize,
+}
+
+impl Geometry {
+    /// Values of the input.
+    pub(super) fn input_len(&self) -> usize {
+        self.channels * self.input[0] * self.input[1] * self.images
+    }
+
+    /// Values of the output.
+    pub(super) fn output_len(&self) -> usize {
+        self.channels * self.output[0] * self.output[1] * self.images
+    }
+
+    /// Calls `visit` with the number of each place of the output, all channels included, and with
+    /// the places of the input under its window.
+    #[inline(always)]
+    fn windows(&self, mut visit: impl FnMut(usize, &[usize])) {
+        let mut places = Vec::with_capacity(self.kernel[0] * self.kernel[1]);
+        for channel in 0..self.channels {
+            for row in 0..self.output[0] {
+                for column in 0..self.output[1] {
+                    let span = |axis: usize, place: usize| {
+                        let start = place * self.stride[axis];
+                        let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]);
+                        start.saturating_sub(self.padding[axis])..end.min(self.input[axis])
+                    };
+                    places.clear();
+                    for y in span(0, row) {
+                        let first = (channel * self.input[0] + y) * self.input[1];
+                        places.extend(span(1, column).map(|x| first + x));
+                    }
+                    visit((channel * self.output[0] + row) * self.output[1] + column, &places);
+                }
+            }
+        }
+    }
+}
+
+/// No place of a window.
+const NONE: u32 = u32::MAX;
+
+/// The largest value of each window.
+pub(super) struct MaxPool<'a> {
+    pub(super) geometry: Geometry,
+    pub(super) input: &'a [f32],
+    /// Whether negative results become zero.
+    pub(super) relu: bool,
+    pub(super) output: &'a mut [f32],
+    /// Which of the places under the window it was, the first of equals.
+    pub(super) winners: &'a mut [u32],
+}
+
+impl Kernel for MaxPool<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let images = self.geometry.images;
+        self.geometry.windows(|place, window| {
+            for lane in (0..images).step_by(LANES) {
+                let mut most = [f32::NEG_INFINITY; LANES];
+                let mut winner = [0; LANES];
+                for (index, from) in window.iter().enumerate() {
+                    let values = &self.input[from * images + lane..][..LANES];
+                    for lane in 0..LANES {
+                        // What is not a number wins: training has to notice it.
+                        let larger = !(values[lane] <= most[lane]);
+                        most[lane] = if larger { values[lane] } else { most[lane] };
+                        winner[lane] = if larger { index as u32 } else { winner[lane] };
+                    }
+                }
+                if self.relu {
+                    for lane in 0..LANES {
+                        let off = most[lane] <= 0.0;
+                        winner[lane] = if off { NONE } else { winner[lane] };
+                        most[lane] = if off { 0.0 } else { most[lane] };
+                    }
+                }
+                self.output[place * images + lane..][..LANES].copy_from_slice(&most);
+                self.winners[place * images + lane..][..LANES].copy_from_slice(&winner);
+            }
+        });
+    }
+}
+
+/// The gradient of [`MaxPool`]: all of it to the largest value.
+pub(super) struct MaxPoolGradient<'a> {
+    pub(super) geometry: Geometry,
+    pub(super) gradient: &'a [f32],
+    pub(super) winners: &'a [u32],
+    /// The gradient of the input; zeros before.
+    pub(super) output: &'a mut [f32],
+}
+
+impl Kernel for MaxPoolGradient<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let images = self.geometry.images;
+        self.geometry.windows(|place, window| {
+            for lane in (0..images).step_by(LANES) {
+                let gradient = &self.gradient[place * images + lane..][..LANES];
+                let winners = &self.winners[place * images + lane..][..LANES];
+                for (index, to) in window.iter().enumerate() {
+                    let output = &mut self.output[to * images + lane..][..LANES];
+                    for lane in 0..LANES {
+                        let part = if winners[lane] == index as u32 { gradient[lane] } else { 0.0 };
+                        output[lane] += part;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The mean of each window, which has no padding.
+pub(super) struct AveragePool<'a> {
+    pub(super) geometry: Geometry,
+    pub(super) input: &'a [f32],
+    pub(super) output: &'a mut [f32],
+}
+
+impl Kernel for AveragePool<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let images = self.geometry.images;
+        let share = 1.0 / (self.geometry.kernel[0] * self.geometry.kernel[1]) as f32;
+        self.geometry.windows(|place, window| {
+            for lane in (0..images).step_by(LANES) {
+                let mut sums = [0.0; LANES];
+                for from in window {
+                    let values = &self.input[from * images + lane..][..LANES];
+                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+                sums.iter_mut().for_each(|sum| *sum *= share);
+                self.output[place * images + lane..][..LANES].copy_from_slice(&sums);
+            }
+        });
+    }
+}
+
+/// The gradient of [`AveragePool`]: the same part to each value of a window.
+pub(super) struct AveragePoolGradient<'a> {
+    pub(super) geometry: Geometry,
+    pub(super) gradient: &'a [f32],
+    /// The gradient of the input; zeros before.
+    pub(super) output: &'a mut [f32],
+}
+
+impl Kernel for AveragePoolGradient<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let images = self.geometry.images;
+        let share = 1.0 / (self.geometry.kernel[0] * self.geometry.kernel[1]) as f32;
+        self.geometry.windows(|place, window| {
+            let gradient = &self.gradient[place * images..][..images];
+            for to in window {
+                let output = &mut self.output[to * images..][..images];
+                output.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value * share);
+            }
+        });
+    }
+}
