@@ -14,7 +14,7 @@ fn of_model(name: &str) -> Summary {
 
 #[test]
 fn layers_add_up_to_what_the_runtime_needs() {
-    for preset in &PRESETS {
+    for preset in PRESETS {
         let summary = of_preset(preset.name);
         let sum = |of: fn(&LayerSummary) -> u64| summary.layers.iter().map(of).sum::<u64>();
         assert_eq!(sum(|layer| layer.scratch_bytes), summary.scratch_bytes, "{}", preset.name);
