@@ -5,6 +5,7 @@
 //! so that `train runs/nano-1/config.toml` repeats it.
 
 mod check;
+mod data;
 mod difference;
 mod layer;
 mod training;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::check_bits;
+pub use data::Data;
 pub use difference::Difference;
 pub use layer::{Layer, Padding, Pair};
 pub use training::{Optimizer, Schedule, Training};
@@ -39,6 +41,9 @@ pub struct Config {
     /// What is done to an image before the network sees it, here and on the board.
     #[serde(default)]
     pub pixels: Pixels,
+    /// How to divide the images.
+    #[serde(default, skip_serializing_if = "Data::is_empty")]
+    pub data: Data,
     /// How to train.
     #[serde(default)]
     pub training: Training,
@@ -160,6 +165,8 @@ impl Config {
         }
         #[derive(Serialize)]
         struct Sections<'a> {
+            #[serde(skip_serializing_if = "Data::is_empty")]
+            data: &'a Data,
             training: &'a Training,
             augmentation: &'a Augmentation,
             quantization: &'a Quantization,
@@ -182,6 +189,7 @@ impl Config {
         }
         text.push_str("]\n\n");
         let sections = Sections {
+            data: &self.data,
             training: &self.training,
             augmentation: &self.augmentation,
             quantization: &self.quantization,

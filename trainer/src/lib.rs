@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! data -> train -> quantize -> export -> verify          predict, evaluate
-//!  IDX    burn     powers     postcard   tract against    postcard or ONNX
-//!                  of two     and ONNX   the runtime
+//!  IDX,   burn     powers     postcard   tract against    postcard or ONNX
+//!  CSV,            of two     and ONNX   the runtime
+//!  PNG
 //! ```
 //!
 //! The binary `trainer` is [`cli::main`]; everything it does can be called from here as well.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod evaluation;
 pub mod experiment;
 pub mod export;
 pub mod files;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::source::DataArgs;
 use crate::bench::bench;
-use crate::data::{self, Part};
+use crate::data::Part;
 use crate::engine::{BATCH, Engine};
 use crate::report::Look;
 use crate::verify::ModelFiles;
@@ -28,9 +29,8 @@ pub(crate) struct BenchArgs {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Validation images to run over and over: whole batches of 32.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u64).range(BATCH as u64..))]
@@ -48,8 +48,7 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     ensure!((0.0..=3600.0).contains(&args.seconds), "--seconds {}: expected 0 to 3600", args.seconds);
     let classes = Engine::open(&ModelFiles::find(&args.directory)?.postcard)?.classes();
-    let directory = args.data.clone().map_or_else(data::default_directory, Ok)?;
-    let mut images = data::load_classes(&directory, Part::Validation, classes)?;
+    let mut images = args.data.open_for(&args.directory)?.load(Part::Validation, classes)?;
     images.truncate(usize::try_from(args.images).unwrap_or(usize::MAX));
     let speeds = bench(&args.directory, &images, args.seconds)?;
     if args.json {

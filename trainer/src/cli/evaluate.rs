@@ -1,16 +1,22 @@
 //! `trainer evaluate`: how good a model file is on a data set.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use image::ImageFormat;
+use serde_json::{Value, json};
 
+use super::source::DataArgs;
 use super::{model, print, vote};
-use crate::data::{self, Dataset, Part};
+use crate::data::{Dataset, Part};
 use crate::engine::{Engine, best_class};
+use crate::evaluation::{Evaluation, sheet};
 use crate::files::Output;
-use crate::report::{Confusion, Look, percent, progress, thousands};
+use crate::report::{Look, note, progress, thousands};
+
+/// Mistakes on a sheet where --worst does not say.
+const SHEET: usize = 100;
 
 /// Options of `trainer evaluate`.
 #[derive(Debug, clap::Args)]
@@ -20,27 +26,45 @@ A .postcard runs in the runtime, as on a board; an .onnx runs in tract.
 Examples:
   trainer evaluate models/nano/nano.postcard
   trainer evaluate models/nano/nano.onnx --set validation --limit 1000
+  trainer evaluate models/nano --worst 10 --pictures --worst-png worst.png
+  trainer evaluate models/nano --data my-digits/ --set all
   trainer evaluate models/nano/nano.postcard --logits logits.csv --json
   trainer evaluate models/nano models/lenet5 models/keras-cnn       each one, and the majority of their votes
 
 --logits writes one row an image: index,label,prediction,l0,l1,... The logits of a .postcard and of a
-quantized .onnx are integers; `loss` in the JSON is the mean cross-entropy of the scaled logits.")]
+quantized .onnx are integers; `loss` in the JSON is the mean cross-entropy of the scaled logits, and
+probabilities are their softmax. `mistakes` in the JSON is all of them unless --worst says how many.")]
 pub(super) struct Args {
     /// Model: a .postcard or .onnx file, or the directory of a model. Several models vote.
     #[arg(value_name = "MODEL", required = true)]
     models: Vec<PathBuf>,
 
+    /// Of a model's directory, evaluate the network before quantization.
+    #[arg(long)]
+    float: bool,
+
     /// Images to evaluate on.
     #[arg(long, value_enum, default_value_t = Part::Test, value_name = "SET")]
     set: Part,
 
-    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Evaluate the first N images only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+
+    /// List the N worst mistakes: those that left the least probability to the label.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    worst: Option<u64>,
+
+    /// Draw the listed mistakes.
+    #[arg(long, requires = "worst", conflicts_with = "json")]
+    pictures: bool,
+
+    /// Write the worst mistakes (100, or as many as --worst says) as one picture: label, answer, probability.
+    #[arg(long, value_name = "FILE")]
+    worst_png: Option<PathBuf>,
 
     /// Write the logits of every image to a CSV file.
     #[arg(long, value_name = "FILE")]
@@ -53,20 +77,30 @@ pub(super) struct Args {
 
 /// Runs the subcommand.
 pub(super) fn run(args: Args) -> Result<()> {
-    let engines = args.models.iter().map(|path| model::open(path)).collect::<Result<Vec<_>>>()?;
-    let engine = engines.first().context("there is no model")?;
-    let directory = args.data.map_or_else(data::default_directory, Ok)?;
-    let mut dataset = data::load_classes(&directory, args.set, engine.classes())?;
+    let open = |path: &PathBuf| if args.float { model::open_float(path) } else { model::open(path) };
+    let engines = args.models.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let (engine, path) = engines.first().zip(args.models.first()).context("there is no model")?;
+    if engines.len() > 1 {
+        for (flag, given) in [
+            ("--logits", args.logits.is_some()),
+            ("--worst", args.worst.is_some()),
+            ("--worst-png", args.worst_png.is_some()),
+        ] {
+            ensure!(!given, "{flag}: expected one model, found {}", engines.len());
+        }
+    }
+    // Before the work: a mistyped path should not cost it.
+    let output = |path: &Option<PathBuf>| path.as_deref().map(Output::create).transpose();
+    let (table, picture) = (output(&args.logits)?, output(&args.worst_png)?);
+    let source = args.data.open_for(path)?;
+    let mut dataset = source.load(args.set, engine.classes())?;
     dataset.expect_size(engine.input().height, engine.input().width)?;
     if let Some(limit) = args.limit {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     if engines.len() > 1 {
-        ensure!(args.logits.is_none(), "--logits: expected one model, found {}", engines.len());
         return print(&vote::evaluate(&engines, &dataset, args.set, args.json)?);
     }
-    // Before the work: a mistyped path should not cost it.
-    let table = args.logits.as_deref().map(Output::create).transpose()?;
 
     let bar = progress(dataset.len() as u64, "images");
     bar.set_prefix("evaluate");
@@ -76,73 +110,69 @@ pub(super) fn run(args: Args) -> Result<()> {
     if let Some(table) = table {
         write_table(table, engine, &dataset, &logits)?;
     }
-    let result = Evaluation::new(&dataset, &logits, engine.logit_scale());
-    if args.json {
-        return print(&format!("{}\n", result.json(engine, &dataset, args.set)));
+    let mut evaluation = Evaluation::new(&dataset.labels, dataset.classes, &logits, engine.logit_scale());
+    let worst = args.worst.map(|count| count as usize);
+    if let (Some(picture), Some(path)) = (picture, &args.worst_png) {
+        write_sheet(picture, path, &dataset, &evaluation, worst.unwrap_or(SHEET))?;
     }
-    let mut text = result.render(engine, &dataset, args.set);
+    if args.json {
+        if let Some(worst) = worst {
+            evaluation.mistakes.truncate(worst);
+        }
+        return print(&format!("{}\n", json(&evaluation, engine, &dataset, args.set)?));
+    }
+    let arithmetic = if engine.is_integer() { "integers" } else { "float" };
+    let mut text = format!(
+        "model     {} ({arithmetic})\ndata      {}, {}, {} images\n",
+        engine.name(),
+        dataset.source,
+        args.set,
+        thousands(dataset.len() as u64)
+    );
+    text.push_str(&evaluation.render(Look::of_stdout()));
+    if let Some(worst) = worst {
+        let files = source.files(args.set)?;
+        let look = Look::of_stdout();
+        text.push('\n');
+        text.push_str(&evaluation.render_mistakes(look, worst, &dataset, args.pictures, files.as_deref()));
+    }
     if let Some(path) = &args.logits {
         text.push_str(&format!("\nlogits    {}\n", path.display()));
     }
     print(&text)
 }
 
-/// Figures over all images.
-struct Evaluation {
-    confusion: Confusion,
-    /// Mean cross-entropy in nats.
-    loss: f64,
+/// The evaluation, and of what it is.
+fn json(evaluation: &Evaluation, engine: &Engine, dataset: &Dataset, part: Part) -> Result<Value> {
+    let mut whole = json!({
+        "model": engine.name(),
+        "integer": engine.is_integer(),
+        "data": dataset.source,
+        "set": part.to_string(),
+    });
+    let (Value::Object(head), Value::Object(figures)) = (&mut whole, evaluation.json()) else {
+        anyhow::bail!("writing the figures: no object");
+    };
+    head.extend(figures);
+    Ok(whole)
 }
 
-impl Evaluation {
-    fn new(dataset: &Dataset, logits: &[Vec<f64>], scale: f64) -> Evaluation {
-        let mut confusion = Confusion::new(dataset.classes);
-        let mut loss = 0.0;
-        for (logits, label) in logits.iter().zip(&dataset.labels) {
-            let label = usize::from(*label);
-            confusion.add(label, best_class(logits));
-            loss += model::log_sum_exp(logits, scale) - logits[label] * scale;
-        }
-        Evaluation { confusion, loss: loss / dataset.len().max(1) as f64 }
-    }
-
-    fn render(&self, engine: &Engine, dataset: &Dataset, part: Part) -> String {
-        let (correct, total) = (self.confusion.correct(), self.confusion.total());
-        let arithmetic = if engine.is_integer() { "integers" } else { "float" };
-        format!(
-            "model     {} ({arithmetic})\ndata      {}, {part}, {} images\n\
-             accuracy  {} ({} wrong)\nloss      {:.4}\n\n{}",
-            engine.name(),
-            dataset.source,
-            thousands(total),
-            percent(correct, total),
-            thousands(total - correct),
-            self.loss,
-            self.confusion.render(Look::of_stdout())
-        )
-    }
-
-    fn json(&self, engine: &Engine, dataset: &Dataset, part: Part) -> serde_json::Value {
-        let (correct, total) = (self.confusion.correct(), self.confusion.total());
-        let recall: Vec<Option<f64>> = (0..dataset.classes)
-            .map(|class| match self.confusion.recall(class) {
-                (_, 0) => None,
-                (correct, all) => Some(correct as f64 / all as f64),
-            })
-            .collect();
-        json!({
-            "model": engine.name(),
-            "integer": engine.is_integer(),
-            "data": dataset.source,
-            "set": part.to_string(),
-            "images": total,
-            "correct": correct,
-            "accuracy": correct as f64 / total.max(1) as f64,
-            "loss": self.loss,
-            "recall": recall,
-            "confusion": self.confusion.rows(),
-        })
-    }
+fn write_sheet(
+    mut output: Output,
+    path: &Path,
+    dataset: &Dataset,
+    evaluation: &Evaluation,
+    count: usize,
+) -> Result<()> {
+    let mistakes = &evaluation.mistakes[..count.min(evaluation.mistakes.len())];
+    let Some(picture) = sheet(dataset, mistakes) else {
+        note(&format!("{}: not written, there are no mistakes", path.display()));
+        return Ok(());
+    };
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).context("cannot encode the picture")?;
+    output.write_all(png.get_ref()).with_context(|| format!("{}: cannot write", path.display()))?;
+    output.finish()
 }
 
 fn write_table(mut table: Output, engine: &Engine, dataset: &Dataset, logits: &[Vec<f64>]) -> Result<()> {
@@ -174,29 +204,18 @@ fn write_rows(
 mod tests {
     use super::*;
 
-    fn two_images() -> Dataset {
-        Dataset {
+    #[test]
+    fn logit_table_has_a_row_an_image() {
+        let two_images = Dataset {
             images: vec![0; 2],
             labels: vec![1, 0],
             height: 1,
             width: 1,
             classes: 2,
             source: "test".to_owned(),
-        }
-    }
-
-    #[test]
-    fn loss_is_the_mean_cross_entropy() {
-        let logits = [vec![0.0, 3.0_f64.ln() * 4.0], vec![0.0, 0.0]];
-        let result = Evaluation::new(&two_images(), &logits, 0.25);
-        assert!((result.loss - ((4.0_f64 / 3.0).ln() + 2.0_f64.ln()) / 2.0).abs() < 1e-12);
-        assert_eq!((result.confusion.correct(), result.confusion.total()), (2, 2));
-    }
-
-    #[test]
-    fn logit_table_has_a_row_an_image() {
+        };
         let mut table = Vec::new();
-        write_rows(&mut table, true, &two_images(), &[vec![-7.0, 8.0], vec![5.0, 5.0]]).unwrap();
+        write_rows(&mut table, true, &two_images, &[vec![-7.0, 8.0], vec![5.0, 5.0]]).unwrap();
         assert_eq!(table, b"index,label,prediction,l0,l1\n0,1,1,-7,8\n1,0,0,5,5\n");
     }
 }

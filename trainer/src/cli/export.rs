@@ -9,7 +9,8 @@ use tenfold_runtime::format::{self, Core};
 use tenfold_runtime::scratch_bytes;
 
 use super::print;
-use crate::data::{self, Part};
+use super::source::DataArgs;
+use crate::data::Part;
 use crate::export::{ExportOptions, Release, release, write_whole};
 use crate::report::{Look, thousands};
 use crate::train::{is_own_directory, load_run};
@@ -42,9 +43,8 @@ pub(crate) struct ExportArgs {
     #[arg(long = "for", value_name = "CORE", value_parser = PossibleValuesParser::new(Core::ALL.map(|(name, _)| name)))]
     cores: Vec<String>,
 
-    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Export even if sums may leave the range in which f32 is exact; the card will say so.
     #[arg(long)]
@@ -59,8 +59,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     let out = args.out.as_ref().unwrap_or(&args.run);
     let own_directory = is_own_directory(&args.run, out)?;
     let classes = quantized.layers.last().map_or(0, |layer| layer.output.channels);
-    let data = args.data.clone().map_or_else(data::default_directory, Ok)?;
-    let test = data::load_classes(&data, Part::Test, classes)?;
+    let test = args.data.open_for(&args.run)?.load(Part::Test, classes)?;
 
     let model = Release { float: &float, quantized: &quantized, provenance: &provenance };
     let options = ExportOptions { allow_inexact: args.allow_inexact, own_directory };
@@ -91,7 +90,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
 fn export_file(args: &ExportArgs) -> Result<()> {
     let file = args.run.display();
     ensure!(!args.cores.is_empty(), "{file} is a model file: say with --for which core to order it for");
-    if args.data.is_some() || args.allow_inexact {
+    if args.data.data.is_some() || args.allow_inexact {
         bail!("{file} is a model file: --data and --allow-inexact are for the directory of a run");
     }
     let parent = args.run.parent().unwrap_or(Path::new(""));

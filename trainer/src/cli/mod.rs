@@ -5,6 +5,7 @@
 //! quietly.
 
 mod bench;
+mod data;
 mod evaluate;
 mod export;
 mod interrupt;
@@ -12,6 +13,7 @@ mod model;
 mod predict;
 mod recipe;
 mod runs;
+mod source;
 mod summary;
 mod train;
 mod verify;
@@ -62,6 +64,8 @@ enum Command {
     Summary(summary::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
+    /// Look at a data set.
+    Data(data::Args),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
@@ -122,6 +126,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Predict(args) => predict::run(args),
+        Command::Data(args) => data::run(args),
         Command::Completions(args) => {
             // `generate` panics when it cannot write; into memory it always can.
             let mut script = Vec::new();

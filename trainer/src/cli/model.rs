@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::data;
 use crate::engine::Engine;
-pub(super) use crate::engine::{log_sum_exp, softmax};
 use crate::files;
 
 /// Opens a model file, or the `.postcard` of a model's directory. One grey channel is required: there is no other
@@ -17,7 +16,21 @@ pub(super) fn open(path: &Path) -> Result<Engine> {
     } else {
         path.to_owned()
     };
-    let engine = Engine::open(&file)?;
+    open_file(&file)
+}
+
+/// Opens the float network of a model's directory.
+pub(super) fn open_float(path: &Path) -> Result<Engine> {
+    ensure!(
+        path.is_dir(),
+        "{}: --float is for the directory of a model; name the .onnx file alone",
+        path.display()
+    );
+    open_file(&path.join(format!("{}.float.onnx", files::model_of(path)?)))
+}
+
+fn open_file(file: &Path) -> Result<Engine> {
+    let engine = Engine::open(file)?;
     let input = engine.input();
     ensure!(
         input.channels == 1,

@@ -1,33 +1,32 @@
-//! `trainer predict`: the digit in a picture.
+//! `trainer predict`: the digit in a picture, or in every picture of a CSV file.
 //!
 //! ```text
-//! PNG or JPEG -> limits -> upright -> over white or black -> grey -> ink::normalise -> model -> picture, digit, bars
+//! PNG or JPEG -> upright -> over white or black -> grey -> ink::normalise -> model -> picture, digit, bars
+//! test.csv of Kaggle ------------------------------------------------------> model -> submission.csv
 //! ```
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 use tenfold_runtime::ink;
 
+use super::source::config_of;
 use super::{Reported, model, print, report_error};
-use crate::engine::{Engine, best_class};
-use crate::report::{Look, bar, picture};
+use crate::config::Pixels;
+use crate::data::{Pictures, picture as file};
+use crate::engine::{Engine, best_class, softmax};
+use crate::files::Output;
+use crate::report::{Look, bar, note, picture, progress, thousands};
 
 /// Most rows or columns that a file may announce. Beyond the frame that `ink` takes, the picture
 /// is shrunk first; beyond this it is refused.
 const MAX_FILE_SIDE: u32 = 16_384;
 
-/// Most memory that decoding a file may take.
-const MAX_DECODE_BYTES: u64 = 1 << 30;
-
 /// Grounds that transparent parts are laid over.
-const WHITE: u32 = 255;
-const BLACK: u32 = 0;
+const WHITE: u8 = 255;
+const BLACK: u8 = 0;
 
 /// Options of `trainer predict`.
 #[derive(Debug, clap::Args)]
@@ -39,13 +38,25 @@ Examples:
   trainer predict photo.jpg
   trainer predict --json scans/*.png
   trainer predict --model runs/mine/mine.onnx photo.jpg
+  trainer predict --kaggle test.csv --out submission.csv
+
+--kaggle takes the 784 pixels of each line as they are (docs/DATA.md), and writes what Kaggle's digit
+recognizer takes: ImageId,Label, counted from 1.
 
 --json prints one object a line for each image: file, digit, probabilities. An image that cannot be
 read is reported on standard error; the others are still done, and the exit code is 1.")]
 pub(super) struct Args {
     /// Pictures: PNG or JPEG files.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required_unless_present = "kaggle", value_name = "IMAGE")]
     images: Vec<PathBuf>,
+
+    /// CSV file of Kaggle's digit recognizer, plain or .gz, instead of pictures.
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with_all = ["images", "json"])]
+    kaggle: Option<PathBuf>,
+
+    /// Where the answers to --kaggle go.
+    #[arg(long, value_name = "FILE", requires = "kaggle")]
+    out: Option<PathBuf>,
 
     /// Model: a .postcard or .onnx file, or the directory of a model [default: the repository's nano].
     #[arg(long, value_name = "FILE")]
@@ -60,6 +71,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let path = args.model.map_or_else(model::default_path, Ok)?;
     let engine = model::open(&path)?;
+    let pixels = config_of(&path).map_or(Pixels::default(), |config| config.pixels);
+    if let (Some(table), Some(out)) = (&args.kaggle, &args.out) {
+        return submit(&engine, pixels, table, out);
+    }
     let input = engine.input();
     ensure!(
         (input.height, input.width) == (ink::SIDE, ink::SIDE),
@@ -72,7 +87,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let look = Look::of_stdout();
     let mut failed = false;
     for (index, image) in args.images.iter().enumerate() {
-        match Outcome::new(&engine, image) {
+        match Outcome::new(&engine, pixels, image) {
             Ok(outcome) => {
                 let gap = if index > 0 { "\n" } else { "" };
                 print(&if args.json {
@@ -93,6 +108,41 @@ pub(super) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Answers the pictures of a CSV file.
+fn submit(engine: &Engine, pixels: Pixels, table: &Path, out: &Path) -> Result<()> {
+    // Before the work: a mistyped path should not cost it.
+    let mut output = Output::create(out)?;
+    let mut pictures = Pictures::open(table)?;
+    let (input, side) = (engine.input(), pictures.side);
+    ensure!(
+        (input.height, input.width) == (side, side),
+        "{}: pixels: expected those of {}x{}, the network's input, found {side}x{side}; choose another model",
+        table.display(),
+        input.height,
+        input.width,
+    );
+    pixels.prepare(&mut pictures.images, side * side);
+    let bar = progress(pictures.count as u64, "images");
+    bar.set_prefix("predict");
+    let logits = engine.run(&pictures.images, &|done| bar.inc(done as u64))?;
+    bar.finish_and_clear();
+    write_submission(&mut output, &logits).with_context(|| format!("{}: cannot write", out.display()))?;
+    output.finish()?;
+    // Standard output may be where the answers went.
+    note(&format!("{}: {} pictures", out.display(), thousands(pictures.count as u64)));
+    Ok(())
+}
+
+/// The format of Kaggle's `sample_submission.csv`.
+fn write_submission(file: &mut impl Write, logits: &[Vec<f64>]) -> std::io::Result<()> {
+    let mut text = String::from("ImageId,Label\n");
+    for (index, logits) in logits.iter().enumerate() {
+        text.push_str(&format!("{},{}\n", index + 1, best_class(logits)));
+    }
+    file.write_all(text.as_bytes())?;
+    file.flush()
+}
+
 /// What a model says about a picture.
 struct Outcome {
     pixels: [u8; ink::AREA],
@@ -101,16 +151,18 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn new(engine: &Engine, path: &Path) -> Result<Outcome> {
+    fn new(engine: &Engine, preparation: Pixels, path: &Path) -> Result<Outcome> {
         let pixels = read(path)?;
+        let mut prepared = pixels;
+        preparation.prepare(&mut prepared, ink::AREA);
         let logits = engine
-            .run(&pixels, &|_| {})?
+            .run(&prepared, &|_| {})?
             .pop()
             .ok_or_else(|| anyhow!("{}: the model returned nothing", path.display()))?;
         Ok(Outcome {
             pixels,
             digit: best_class(&logits),
-            probabilities: model::softmax(&logits, engine.logit_scale()),
+            probabilities: softmax(&logits, engine.logit_scale()),
         })
     }
 
@@ -137,9 +189,12 @@ impl Outcome {
 
 /// Reads a picture and normalises it.
 fn read(path: &Path) -> Result<[u8; ink::AREA]> {
-    let picture = decode(path).with_context(|| path.display().to_string())?;
+    let mut picture = file::decode(path, MAX_FILE_SIDE).with_context(|| path.display().to_string())?;
+    if picture.width().max(picture.height()) > ink::MAX_SIDE as u32 {
+        picture = picture.thumbnail(ink::MAX_SIDE as u32, ink::MAX_SIDE as u32);
+    }
     let normalised = |ground| {
-        let grey = over(&picture, ground);
+        let grey = file::grey(&picture, ground);
         let (width, height) = grey.dimensions();
         ink::normalise(grey.as_raw(), width as usize, height as usize)
     };
@@ -151,63 +206,4 @@ fn read(path: &Path) -> Result<[u8; ink::AREA]> {
     pixels.map_err(|error| {
         anyhow!("{}: {error}; take a picture of one digit that fills most of it", path.display())
     })
-}
-
-/// Decodes a PNG or JPEG of any colour type, upright.
-fn decode(path: &Path) -> Result<DynamicImage> {
-    // Before opening: a pipe would wait for a writer.
-    ensure!(
-        std::fs::metadata(path).context("cannot open")?.is_file(),
-        "expected a PNG or JPEG file, found a directory, pipe or device"
-    );
-    let file = File::open(path).context("cannot open")?;
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().context("cannot read")?;
-    let Some(format) = reader.format() else {
-        bail!("expected a PNG or JPEG picture, found something else (the first bytes decide)");
-    };
-    ensure!(
-        format.reading_enabled(),
-        "expected a PNG or JPEG picture, found {}; convert it first",
-        format.extensions_str().first().unwrap_or(&"another format")
-    );
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_FILE_SIDE);
-    limits.max_image_height = Some(MAX_FILE_SIDE);
-    limits.max_alloc = Some(MAX_DECODE_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().context("cannot decode the header")?;
-    // A picture without or with unreadable orientation is taken as it is.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut decoded =
-        DynamicImage::from_decoder(decoder).context("cannot decode; the file may be damaged")?;
-    decoded.apply_orientation(orientation);
-    if decoded.width().max(decoded.height()) > ink::MAX_SIDE as u32 {
-        decoded = decoded.thumbnail(ink::MAX_SIDE as u32, ink::MAX_SIDE as u32);
-    }
-    Ok(decoded)
-}
-
-/// Grey levels, with transparent parts over a ground of one level.
-fn over(picture: &DynamicImage, ground: u32) -> image::GrayImage {
-    if !picture.color().has_alpha() {
-        return picture.to_luma8();
-    }
-    let with_alpha = picture.to_luma_alpha8();
-    image::GrayImage::from_fn(with_alpha.width(), with_alpha.height(), |x, y| {
-        let [value, alpha] = with_alpha.get_pixel(x, y).0.map(u32::from);
-        image::Luma([((value * alpha + ground * (255 - alpha) + 127) / 255) as u8])
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transparent_parts_show_the_ground() {
-        let picture = image::RgbaImage::from_raw(3, 1, vec![0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 51]).unwrap();
-        let picture = picture.into();
-        assert_eq!(over(&picture, WHITE).into_raw(), [255, 0, 204]);
-        assert_eq!(over(&picture, BLACK).into_raw(), [0, 0, 0]);
-    }
 }

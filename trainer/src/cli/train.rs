@@ -9,8 +9,8 @@ use clap::builder::RangedU64ValueParser;
 use super::interrupt::Interrupts;
 use super::recipe::Recipe;
 use super::runs;
+use super::source::DataArgs;
 use crate::config::Config;
-use crate::data;
 use crate::engine::runtime::RuntimeModel;
 use crate::experiment::{Finished, Group, MAX_RUNS, Place, Sets, conduct};
 use crate::network::{Plan, plan};
@@ -34,9 +34,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "resume")]
     show: bool,
 
-    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Directory of the run [default: runs/NAME-N, the first N that is free].
     #[arg(long, value_name = "DIR")]
@@ -61,7 +60,7 @@ pub(super) struct Args {
     json: bool,
 
     /// Continue the run, or the runs, in DIR where it was saved last; the result is that of an unbroken run.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "recipe"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "recipe", "split", "split_seed"])]
     resume: Option<PathBuf>,
 
     /// Where to compute.
@@ -115,7 +114,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     {
         let group = Group::open(path)?;
         let plan = plan(group.config()).with_context(|| args.origin())?;
-        let (place, sets) = (args.place()?, Sets::load(&args.data()?, group.config(), &plan)?);
+        let source = args.data.open_divided(&group.config().data)?;
+        let (place, sets) = (args.place()?, Sets::load(&source, group.config(), &plan)?);
         return args.run_group(&group, &place, &sets);
     }
     let (resumed, config) = match &args.resume {
@@ -129,7 +129,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.show {
         return super::print(&config.to_toml()?);
     }
-    let (place, sets) = (args.place()?, Sets::load(&args.data()?, &config, &plan)?);
+    let source = args.data.open_divided(&config.data)?;
+    let (place, sets) = (args.place()?, Sets::load(&source, &config, &plan)?);
 
     let name = config.name.clone();
     let cure = cure(&plan, config.quantization.qat_epochs);
@@ -202,7 +203,7 @@ impl Args {
     /// The command that continues the run in `directory`.
     fn resumption(&self, directory: &Path) -> String {
         let mut command = format!("trainer train --resume {}", directory.display());
-        if let Some(data) = &self.data {
+        if let Some(data) = &self.data.data {
             command.push_str(&format!(" --data {}", data.display()));
         }
         if self.backend != Backend::default() {
@@ -220,10 +221,6 @@ impl Args {
         }
     }
 
-    fn data(&self) -> Result<PathBuf> {
-        self.data.clone().map_or_else(data::default_directory, Ok)
-    }
-
     fn place(&self) -> Result<Place> {
         let device = self.backend.device()?;
         Ok(Place { backend: self.backend, device, interrupted: Interrupts::came })
@@ -233,6 +230,7 @@ impl Args {
 /// The configuration with the flags applied, checked again.
 fn configuration(args: &Args) -> Result<Config> {
     let mut config = preset::resolve(&args.config)?;
+    config.data = args.data.over(config.data);
     args.recipe.apply(&mut config).with_context(|| args.config.clone())?;
     Ok(config)
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use super::print;
-use crate::data::{self, Part};
+use super::source::DataArgs;
+use crate::data::Part;
 use crate::engine::Engine;
 use crate::report::Look;
 use crate::verify::{DEFAULT_TOLERANCE_POINTS, ModelFiles, verify};
@@ -24,9 +25,8 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
-    /// Directory with the IDX files of the data set [default: the MNIST of the repository].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Verify with the first N test images only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -48,8 +48,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
         args.tolerance_points
     );
     let classes = Engine::open(&ModelFiles::find(&args.directory)?.postcard)?.classes();
-    let directory = args.data.clone().map_or_else(data::default_directory, Ok)?;
-    let mut test = data::load_classes(&directory, Part::Test, classes)?;
+    let mut test = args.data.open_for(&args.directory)?.load(Part::Test, classes)?;
     if let Some(limit) = args.limit {
         test.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }

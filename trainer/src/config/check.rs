@@ -35,6 +35,7 @@ impl Config {
             self.seed,
             i64::MAX
         );
+        self.data.check()?;
         self.training.check()?;
         ensure!(
             self.quantization.qat_epochs <= MAX_EPOCHS,

@@ -9,19 +9,14 @@
 //! neither a forged count nor a decompression bomb can exhaust it. The format is described in
 //! `trainer/data/mnist/README.md`.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-/// Most values that a file may announce: 1 GiB, five times EMNIST digits.
-const MAX_VALUES: usize = 1 << 30;
-
-/// Most rows or columns of an image.
-const MAX_SIDE: usize = 1024;
+use super::{DataError, MAX_SIDE, MAX_VALUES};
 
 /// What a file is expected to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,45 +58,15 @@ pub(super) struct Idx {
     pub(super) sum: String,
 }
 
-/// What is wrong with a data file: which file, which field of it, and what to do.
-#[derive(Debug)]
-pub struct DataError {
-    /// The file at fault.
-    pub file: PathBuf,
-    /// The field of the file, for example `magic`.
-    pub field: &'static str,
-    /// What the field should have been.
-    pub expected: String,
-    /// What it was.
-    pub found: String,
-    /// What the user can do about it.
-    pub cure: &'static str,
-}
-
-impl fmt::Display for DataError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DataError { file, field, expected, found, cure } = self;
-        write!(formatter, "{}: {field}: expected {expected}, found {found}; {cure}", file.display())
-    }
-}
-
-impl core::error::Error for DataError {}
-
-const COPY_AGAIN: &str = "the file is damaged: copy or download it again";
+pub(super) const COPY_AGAIN: &str = "the file is damaged: copy or download it again";
 const NOT_IDX: &str = "give a directory with the IDX files of MNIST, Fashion-MNIST or EMNIST digits";
 
 /// Reads the whole file and checks every field against the others and against the length.
 pub(super) fn read(path: &Path, kind: Kind) -> Result<Idx, DataError> {
-    let fail = |field, expected: String, found: String, cure| DataError {
-        file: path.to_owned(),
-        field,
-        expected,
-        found,
-        cure,
+    let fail = |field: &str, expected: String, found: String, cure| {
+        DataError::new(path, field, expected, found, cure)
     };
-    let unreadable = |error: io::Error| {
-        fail("file", "a readable file".to_owned(), error.to_string(), "check its name and permissions")
-    };
+    let unreadable = |error: io::Error| DataError::unreadable(path, &error);
 
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let compressed = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
@@ -211,14 +176,15 @@ pub(super) fn read(path: &Path, kind: Kind) -> Result<Idx, DataError> {
     Ok(Idx { count, rows, columns, values, sum: hexadecimal(&source.hash.finalize()) })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Passes bytes through and hashes them on the way.
-struct Hashed<R> {
-    source: R,
-    hash: Sha256,
+pub(super) struct Hashed<R> {
+    pub(super) source: R,
+    pub(super) hash: Sha256,
 }
 
 impl<R: Read> Read for Hashed<R> {

@@ -1,17 +1,27 @@
-//! Images and labels: IDX files in, a checked [`Dataset`] out.
+//! Images and labels: files in, a checked [`Dataset`] out.
 //!
 //! ```text
-//! directory -> names -> idx (one file) -> [checksum, if shipped] -> pair checks -> split -> Dataset
+//! source (what is at PATH?) --+--> pair ----> idx: IDX files, [checksum, if shipped] --+
+//!                             +--> table: CSV files -----------------------------------+--> split --> Dataset
+//!                             +--> folder --> picture: PNG and JPEG files by class ----+
 //! ```
 //!
-//! The repository carries MNIST ([`default_directory`]); any other directory with a pair of IDX
-//! files works as well: Fashion-MNIST, EMNIST digits, or a set of your own. EMNIST stores its
-//! images transposed; files of that name are turned upright here.
+//! The repository carries MNIST ([`default_directory`]); any other set works as well: Fashion-MNIST, EMNIST
+//! digits, Kaggle's files, or a set of your own ([`Source`]). EMNIST stores its images transposed; IDX files of
+//! that name are turned upright here.
 
+mod error;
+mod folder;
 mod idx;
+mod lines;
+mod pair;
+pub(crate) mod picture;
 mod pixels;
 mod shipped;
+mod source;
 mod split;
+mod statistics;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +30,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-pub use idx::DataError;
-use idx::{Idx, Kind};
+pub use error::DataError;
+pub use source::{Parts, Pictures, Source};
+pub use split::{DEFAULT_SPLIT_SEED, Shares, Split};
+pub use statistics::{FileMissing, SetStatistics, Statistics, Survey};
+pub use table::Missing;
 
 /// Most classes that a network can tell apart; the runtime's limit.
 pub const MAX_CLASSES: usize = 16;
+
+/// Most pixels of a set: 1 GiB, five times EMNIST digits.
+const MAX_VALUES: usize = 1 << 30;
+
+/// Most rows or columns of an image.
+const MAX_SIDE: usize = 1024;
 
 /// Which images to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +54,8 @@ pub enum Part {
     Validation,
     /// The test file: only for final figures, never for decisions.
     Test,
+    /// All labelled images, for a set that nothing was trained on.
+    All,
 }
 
 impl fmt::Display for Part {
@@ -43,6 +64,7 @@ impl fmt::Display for Part {
             Part::Train => "train",
             Part::Validation => "validation",
             Part::Test => "test",
+            Part::All => "all",
         })
     }
 }
@@ -118,7 +140,7 @@ impl Dataset {
 /// Where it is not found.
 pub fn default_directory() -> Result<PathBuf> {
     repository_path("trainer/data/mnist")
-        .context("the MNIST files: run inside the Tenfold repository, or name a directory with --data DIR")
+        .context("the MNIST files: run inside the Tenfold repository, or name a data set with --data PATH")
 }
 
 /// Finds a path of the repository: of the one around the working directory, else of the one that this
@@ -142,177 +164,40 @@ pub fn repository_path(relative: &str) -> Result<PathBuf> {
         .with_context(|| format!("{relative} not found in the repository"))
 }
 
-/// Loads a part of the data set in `directory`, whose labels must be `0..=9`.
+/// Loads a part of the data set at `path`, whose labels must be `0..=9`.
 ///
 /// # Errors
 ///
 /// As [`load_classes`].
-pub fn load(directory: &Path, part: Part) -> Result<Dataset> {
-    load_classes(directory, part, 10)
+pub fn load(path: &Path, part: Part) -> Result<Dataset> {
+    load_classes(path, part, 10)
 }
 
-/// Loads a part of the data set in `directory`, whose labels must be below `classes`
+/// Loads a part of the data set at `path`, whose labels must be below `classes`
 /// (2 to [`MAX_CLASSES`]).
 ///
 /// # Errors
 ///
-/// A [`DataError`] where a file is missing, damaged, or not of this set or network.
-pub fn load_classes(directory: &Path, part: Part, classes: usize) -> Result<Dataset> {
-    if !(2..=MAX_CLASSES).contains(&classes) {
-        bail!("classes: expected 2 to {MAX_CLASSES}, found {classes}; change the network's last layer");
-    }
-    let files = Files::find(directory, part)?;
-    let images = idx::read(&files.images, Kind::Images)?;
-    let labels = idx::read(&files.labels, Kind::Labels)?;
-
-    let shipped = is_shipped(directory);
-    if shipped {
-        check_sum(&files.images, &images)?;
-        check_sum(&files.labels, &labels)?;
-    }
-    if images.count != labels.count {
-        return Err(DataError {
-            file: files.labels,
-            field: "count",
-            expected: format!("{} labels, one for each image of {}", images.count, files.images.display()),
-            found: labels.count.to_string(),
-            cure: "the two files are not of the same set: copy both again",
-        }
-        .into());
-    }
-    if let Some((index, label)) =
-        labels.values.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes)
-    {
-        return Err(DataError {
-            file: files.labels,
-            field: "labels",
-            expected: format!("values of 0 to {} ({classes} classes)", classes - 1),
-            found: format!("{label} at index {index}"),
-            cure: "the file is damaged, or the set has more classes than the network",
-        }
-        .into());
-    }
-
-    let source = if shipped {
-        "MNIST".to_owned()
-    } else {
-        let name = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-        let name = name.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_else(|| "data".to_owned());
-        // Enough of the sum to tell two sets of the same name apart in a model's provenance.
-        format!("{name} (sha256 {}...)", &images.sum[..16])
-    };
-    let (height, width) = (images.rows, images.columns);
-    let mut all = Dataset { images: images.values, labels: labels.values, height, width, classes, source };
-    if files.transposed {
-        transpose(&mut all);
-    }
-    Ok(match part {
-        Part::Test => all,
-        Part::Train => select(&all, &split::split(all.len()).0),
-        Part::Validation => select(&all, &split::split(all.len()).1),
-    })
+/// As [`Source::open`] and [`Source::load`].
+pub fn load_classes(path: &Path, part: Part, classes: usize) -> Result<Dataset> {
+    Source::open(path, None)?.load(part, classes)
 }
 
-/// The two files of a part.
-struct Files {
-    images: PathBuf,
-    labels: PathBuf,
-    /// Whether images are stored column by column.
-    transposed: bool,
+/// What a data set is, for a model's provenance: its name and enough of a checksum to tell two sets of the
+/// same name apart.
+fn provenance(path: &Path, sum: &str) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = whole.file_name().map_or("data".into(), |name| name.to_string_lossy());
+    format!("{name} (sha256 {}...)", &sum[..16])
 }
 
-impl Files {
-    /// The names in use: LeCun's, the same with a dot as some unpackers write them, EMNIST's.
-    fn find(directory: &Path, part: Part) -> Result<Files> {
-        if !directory.is_dir() {
-            bail!(
-                "{}: expected a directory with IDX files, found {}; name one with --data DIR",
-                directory.display(),
-                if directory.exists() { "a file" } else { "nothing" }
-            );
-        }
-        let (lecun, emnist) = match part {
-            Part::Train | Part::Validation => ("train", "train"),
-            Part::Test => ("t10k", "test"),
-        };
-        let schemes = [
-            (lecun.to_owned(), "-", false),
-            (lecun.to_owned(), ".", false),
-            (format!("emnist-digits-{emnist}"), "-", true),
-            (format!("emnist-mnist-{emnist}"), "-", true),
-        ];
-        for (stem, mark, transposed) in &schemes {
-            let images = present(directory, &format!("{stem}-images{mark}idx3-ubyte"));
-            let labels = present(directory, &format!("{stem}-labels{mark}idx1-ubyte"));
-            // Half a pair is chosen too: the reader then names the missing file.
-            if images.is_ok() || labels.is_ok() {
-                let either = |found: Result<PathBuf, PathBuf>| found.unwrap_or_else(|absent| absent);
-                return Ok(Files { images: either(images), labels: either(labels), transposed: *transposed });
-            }
-        }
-        bail!(
-            "{}: expected {lecun}-images-idx3-ubyte and {lecun}-labels-idx1-ubyte (plain or .gz), \
-             found neither, nor emnist-digits-{emnist}-*; name the right directory with --data DIR",
-            directory.display()
-        );
+/// The names in a directory, sorted.
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let failed = |error: std::io::Error| DataError::unreadable(directory, &error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
     }
-}
-
-/// The file of that name, plain or compressed, or the plain path if there is none.
-fn present(directory: &Path, name: &str) -> Result<PathBuf, PathBuf> {
-    let plain = directory.join(name);
-    let compressed = directory.join(format!("{name}.gz"));
-    if !plain.is_file() && compressed.is_file() {
-        return Ok(compressed);
-    }
-    if plain.is_file() { Ok(plain) } else { Err(plain) }
-}
-
-/// Whether the directory is the repository's own.
-fn is_shipped(directory: &Path) -> bool {
-    let own = default_directory().and_then(|path| Ok(path.canonicalize()?));
-    matches!((directory.canonicalize(), own), (Ok(given), Ok(own)) if given == own)
-}
-
-fn check_sum(path: &Path, file: &Idx) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match shipped::expected_sum(&name) {
-        Some(sum) if sum == file.sum => Ok(()),
-        expected => Err(DataError {
-            file: path.to_owned(),
-            field: "SHA-256",
-            expected: expected.unwrap_or("one of the four files of MNIST").to_owned(),
-            found: file.sum.clone(),
-            cure: "restore it with `git checkout`, or name another directory with --data DIR",
-        }
-        .into()),
-    }
-}
-
-fn transpose(data: &mut Dataset) {
-    let (height, width) = (data.height, data.width);
-    let mut upright = Vec::with_capacity(data.images.len());
-    for image in data.images.chunks_exact(height * width) {
-        for column in 0..width {
-            upright.extend((0..height).map(|row| image[row * width + column]));
-        }
-    }
-    data.images = upright;
-    (data.height, data.width) = (width, height);
-}
-
-fn select(all: &Dataset, indices: &[usize]) -> Dataset {
-    let mut images = Vec::with_capacity(indices.len() * all.height * all.width);
-    for index in indices {
-        images.extend_from_slice(all.image(*index));
-    }
-    Dataset {
-        images,
-        labels: indices.iter().map(|index| all.labels[*index]).collect(),
-        height: all.height,
-        width: all.width,
-        classes: all.classes,
-        source: all.source.clone(),
-    }
+    names.sort_unstable();
+    Ok(names)
 }

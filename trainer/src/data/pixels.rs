@@ -11,12 +11,18 @@ impl Dataset {
     /// The images as a network with this configuration takes them.
     #[must_use]
     pub fn with_pixels(mut self, pixels: Pixels) -> Self {
-        let area = (self.height * self.width).max(1);
-        match pixels {
-            Pixels::Raw => {}
-            Pixels::L2 => self.images.chunks_exact_mut(area).for_each(divide_by_norm),
-        }
+        pixels.prepare(&mut self.images, self.height * self.width);
         self
+    }
+}
+
+impl Pixels {
+    /// Does it to images of `area` pixels that lie back to back.
+    pub(crate) fn prepare(self, images: &mut [u8], area: usize) {
+        match self {
+            Pixels::Raw => {}
+            Pixels::L2 => images.chunks_exact_mut(area.max(1)).for_each(divide_by_norm),
+        }
     }
 }
 

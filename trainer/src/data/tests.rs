@@ -1,4 +1,8 @@
-//! Every way in which a data directory can be wrong, and the right ones.
+//! Every way in which a data directory can be wrong, and the right ones: IDX files here, the other kinds in
+//! files of their own.
+
+mod csv;
+mod pictures;
 
 use std::fs;
 use std::io::Write;
@@ -8,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{Part, default_directory, load, load_classes};
+use super::{Part, Source, Split, default_directory, load, load_classes};
 
 const IMAGES: &str = "t10k-images-idx3-ubyte";
 const LABELS: &str = "t10k-labels-idx1-ubyte";
@@ -117,6 +121,47 @@ fn train_file_is_split() {
 }
 
 #[test]
+fn a_split_divides_the_train_images_and_leaves_the_test_images_alone() {
+    let split = Split { shares: "70/30".parse().unwrap(), seed: 42 };
+    let source = Source::open(&default_directory().unwrap(), Some(split)).unwrap();
+    let parts = source.load_parts(10).unwrap();
+    assert_eq!((parts.train.len(), parts.validation.len(), parts.test.len()), (38_500, 3_500, 18_000));
+    assert_eq!(parts.test.source, "MNIST, split 70/30 by seed 42");
+    let test = source.load(Part::Test, 10).unwrap();
+    assert!(test.images == parts.test.images && test.labels == parts.test.labels);
+    // Without one, the three parts are those that are loaded one by one.
+    let whole = Source::open(&default_directory().unwrap(), None).unwrap();
+    let parts = whole.load_parts(10).unwrap();
+    for (part, data) in
+        [(Part::Train, parts.train), (Part::Validation, parts.validation), (Part::Test, parts.test)]
+    {
+        let alone = whole.load(part, 10).unwrap();
+        assert!(alone.images == data.images && alone.labels == data.labels, "{part}");
+    }
+    assert_eq!(whole.load(Part::All, 10).unwrap().len(), 70_000);
+}
+
+#[test]
+fn statistics_of_mnist_are_the_published_ones() {
+    let source = Source::open(&default_directory().unwrap(), None).unwrap();
+    let statistics = source.survey().unwrap().statistics;
+    assert_eq!((statistics.height, statistics.width, statistics.classes), (28, 28, 10));
+    let of = |name: &str| statistics.sets.iter().find(|set| set.set == name).unwrap();
+    let (train, validation, test) = (of("train"), of("validation"), of("test"));
+    // Everybody's 0.1307 and 0.3081 are of the 60,000.
+    let (first, second) = (55.0 / 60.0, 5.0 / 60.0);
+    let mean = first * train.mean_of_share + second * validation.mean_of_share;
+    let square = |set: &super::SetStatistics| set.sd_of_share.powi(2) + set.mean_of_share.powi(2);
+    let sd = (first * square(train) + second * square(validation) - mean * mean).sqrt();
+    assert!((mean - 0.130_66).abs() < 1e-5 && (sd - 0.308_108).abs() < 1e-5, "{mean} {sd}");
+    assert!((test.mean - 33.791_224_489_795_916).abs() < 1e-9, "{}", test.mean);
+    assert_eq!((train.min, train.max, test.images), (0, 255, 10_000));
+    assert_eq!(train.labels.iter().sum::<u64>(), 55_000);
+    // No image of MNIST is there twice.
+    assert!(statistics.sets.iter().all(|set| set.in_train == 0) && statistics.missing.is_empty());
+}
+
+#[test]
 fn truncation_at_every_byte_is_an_error() {
     let (images, labels) = (images(), labels());
     for length in 0..images.len() {
@@ -213,23 +258,31 @@ fn labels_must_be_classes() {
 fn missing_files_are_named() {
     let empty = directory(&[]);
     let text = message(empty.path(), Part::Train);
+    assert!(text.contains("found an empty directory; --data takes a directory with IDX files"), "{text}");
+    let test_only = directory(&[(IMAGES, &images()), (LABELS, &labels())]);
+    let text = message(test_only.path(), Part::Train);
     assert!(text.contains("expected train-images-idx3-ubyte"), "{text}");
+    let train_only =
+        directory(&[("train-images-idx3-ubyte", &images()), ("train-labels-idx1-ubyte", &labels())]);
+    assert_eq!(load(train_only.path(), Part::Train).unwrap().len(), 2);
+    let text = message(train_only.path(), Part::Test);
+    assert!(text.contains("expected t10k-images-idx3-ubyte") && text.contains("--split 6/1"), "{text}");
     let half = directory(&[(IMAGES, &images())]);
     assert!(
         message(half.path(), Part::Test).starts_with(&format!("{LABELS}: file: expected a readable file"))
     );
     assert!(message(&half.path().join("absent"), Part::Test).contains("found nothing"));
-    assert!(message(&half.path().join(IMAGES), Part::Test).contains("found a file"));
+    assert!(message(&half.path().join(IMAGES), Part::Test).contains("found an IDX file; name the directory"));
 }
 
 #[test]
 fn shipped_files_must_have_their_sums() {
     let file = super::idx::read(
         &default_directory().unwrap().join("t10k-labels-idx1-ubyte.gz"),
-        super::Kind::Labels,
+        super::idx::Kind::Labels,
     )
     .unwrap();
-    assert!(super::check_sum(Path::new(LABELS), &file).is_ok());
-    let text = super::check_sum(Path::new(IMAGES), &file).unwrap_err().to_string();
+    assert!(super::pair::check_sum(Path::new(LABELS), &file).is_ok());
+    let text = super::pair::check_sum(Path::new(IMAGES), &file).unwrap_err().to_string();
     assert!(text.contains("SHA-256: expected 0fa7898d"), "{text}");
 }

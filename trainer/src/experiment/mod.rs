@@ -16,13 +16,11 @@ pub use group::{Group, MAX_RUNS};
 pub use result::RunResult;
 pub use statistics::Spread;
 
-use std::path::Path;
-
 use anyhow::Result;
 use burn::tensor::Device;
 
 use crate::config::Config;
-use crate::data::{Dataset, Part, load_classes};
+use crate::data::{Dataset, Parts, Source};
 use crate::export::{ExportOptions, Release, Released, golden, release};
 use crate::network::Plan;
 use crate::train::{Backend, Outcome, RunDirectory, Training};
@@ -44,12 +42,10 @@ impl Sets {
     /// # Errors
     ///
     /// Where a file is missing or damaged, or images and network do not fit.
-    pub fn load(source: &Path, config: &Config, plan: &Plan) -> Result<Self> {
-        let load = |part| -> Result<Dataset> {
-            Ok(load_classes(source, part, plan.classes())?.with_pixels(config.pixels))
-        };
-        let sets =
-            Self { train: load(Part::Train)?, validation: load(Part::Validation)?, test: load(Part::Test)? };
+    pub fn load(source: &Source, config: &Config, plan: &Plan) -> Result<Self> {
+        let Parts { train, validation, test } =
+            source.clone().with_pixels(config.pixels).load_parts(plan.classes())?;
+        let sets = Self { train, validation, test };
         sets.test.expect_size(plan.input.height, plan.input.width)?;
         golden::check(&sets.test)?;
         Ok(sets)

@@ -51,7 +51,7 @@ impl Card<'_> {
                 "## Recipe\n\nTenfold {}, beside this card:\n\n```console\n$ cargo run --release -- train config.toml{}\n```\n\n\
                  where `config.toml` says:\n\n```toml\n{}\n```",
                 provenance.tenfold_version,
-                if is_mnist(&provenance.dataset) { "" } else { " --data DIR" },
+                if is_mnist(&provenance.dataset) { "" } else { " --data PATH" },
                 provenance.config_toml.trim_end()
             ),
             "## Licence\n\nThe weights are under the terms that who trained them chooses, within those of the data. \
@@ -221,7 +221,7 @@ fn attribution(dataset: &str) -> &'static str {
 
 /// Whether it is the data set that the repository carries; `Dataset::source` says so.
 fn is_mnist(dataset: &str) -> bool {
-    dataset == "MNIST"
+    dataset == "MNIST" || dataset.starts_with("MNIST, split ")
 }
 
 fn bytes(count: usize) -> String {

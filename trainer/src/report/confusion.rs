@@ -53,6 +53,17 @@ impl Confusion {
         (self.count(class, class), (0..self.classes).map(|prediction| self.count(class, prediction)).sum())
     }
 
+    /// Right predictions of a class and all predictions of it; their ratio is the precision.
+    pub fn precision(&self, class: usize) -> (u64, u64) {
+        (self.count(class, class), (0..self.classes).map(|label| self.count(label, class)).sum())
+    }
+
+    /// Harmonic mean of precision and recall; none where the class is neither there nor predicted.
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        let ((correct, predicted), (_, images)) = (self.precision(class), self.recall(class));
+        (predicted + images > 0).then(|| (2 * correct) as f64 / (predicted + images) as f64)
+    }
+
     /// The rows as nested lists, for JSON.
     pub fn rows(&self) -> Vec<Vec<u64>> {
         self.counts.chunks(self.classes.max(1)).map(<[u64]>::to_vec).collect()
@@ -104,6 +115,12 @@ mod tests {
         confusion.add(1, 2);
         assert_eq!((confusion.total(), confusion.correct()), (1202, 1201));
         assert_eq!(confusion.recall(1), (1, 2));
+        assert_eq!((confusion.precision(1), confusion.precision(2)), ((1, 1), (0, 1)));
+        assert_eq!(
+            (confusion.f1(0), confusion.f1(1), confusion.f1(2)),
+            (Some(1.0), Some(2.0 / 3.0), Some(0.0))
+        );
+        assert_eq!(Confusion::new(2).f1(0), None);
         assert_eq!(confusion.rows(), [[1200, 0, 0], [0, 1, 1], [0, 0, 0]]);
         let text = confusion.render(Look::PLAIN);
         let lines: Vec<&str> = text.lines().collect();

@@ -1,0 +1,498 @@
+//! What `--data PATH` may be, and how it becomes training, validation and test images.
+//!
+//! ```text
+//! PATH --+--> IDX files --------------+
+//!        +--> CSV files --------------+--> train set [validation set] [test set] --> split --> Dataset
+//!        +--> pictures by class ------+                [+ pictures without labels]
+//! ```
+//!
+//! docs/DATA.md tells a user the same.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::split::{self, Indices, Split};
+use super::table::{self, Labels, Missing, OnMissing, Table};
+use super::{DataError, Dataset, MAX_CLASSES, Part, folder, pair};
+use crate::config::Pixels;
+
+/// What a PATH is expected to be, for messages.
+const EXPECTED: &str = "a directory with IDX files (train-images-idx3-ubyte, ...), a CSV file with a label and the \
+    pixels of a picture a line (train.csv, plain or .gz) or a directory with it, or a directory of PNG or JPEG files \
+    by class (0/*.png, 1/*.png, ... or train/0/*.png, test/0/*.png, ...)";
+
+const TRAIN_NAMES: [&str; 2] = ["train", "training"];
+const VALIDATION_NAMES: [&str; 3] = ["validation", "valid", "val"];
+const TEST_NAMES: [&str; 2] = ["test", "testing"];
+
+/// A data set that was recognised; no image is read yet.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    kind: Kind,
+    split: Option<Split>,
+    pixels: Pixels,
+}
+
+/// The three parts of a data set.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The images to learn from.
+    pub train: Dataset,
+    /// The images to make decisions with.
+    pub validation: Dataset,
+    /// The images for final figures.
+    pub test: Dataset,
+}
+
+/// Images without labels.
+#[derive(Clone, Debug)]
+pub struct Pictures {
+    /// The images back to back, row by row.
+    pub images: Vec<u8>,
+    /// Number of images.
+    pub count: usize,
+    /// Rows and columns of an image.
+    pub side: usize,
+    /// Pixels without a value, which were read as background.
+    pub missing: Missing,
+}
+
+/// What the files of a source are.
+#[derive(Clone, Debug)]
+enum Kind {
+    Idx,
+    Csv(Sets, Option<PathBuf>),
+    Folder(Sets, Vec<String>),
+}
+
+/// A set as the files have it, before it is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Set {
+    Train,
+    Validation,
+    Test,
+}
+
+/// Where each set is.
+#[derive(Clone, Debug, Default)]
+struct Sets {
+    train: Option<PathBuf>,
+    validation: Option<PathBuf>,
+    test: Option<PathBuf>,
+}
+
+impl Sets {
+    fn of(&self, set: Set) -> Option<&Path> {
+        match set {
+            Set::Train => self.train.as_deref(),
+            Set::Validation => self.validation.as_deref(),
+            Set::Test => self.test.as_deref(),
+        }
+    }
+}
+
+impl Source {
+    /// Recognises what is at `path`. With a split, the train set alone is divided into the three parts,
+    /// and a test set beside it is not read; a set that comes without a test set is divided by
+    /// [`Split::default`].
+    ///
+    /// # Errors
+    ///
+    /// Where it is none of the known kinds; the message lists them.
+    pub fn open(path: &Path, split: Option<Split>) -> Result<Source> {
+        let kind = Kind::of(path)?;
+        let alone = !matches!(kind, Kind::Idx) && kind.has(Set::Train) && !kind.has(Set::Test);
+        if alone && kind.has(Set::Validation) && split.is_none() {
+            bail!(
+                "{}: there are train and validation images, but none for the test; add a directory test, or divide the \
+                 train images with --split 6/1",
+                path.display()
+            );
+        }
+        let split = split.or(alone.then(Split::default));
+        Ok(Source { path: path.to_owned(), kind, split, pixels: Pixels::Raw })
+    }
+
+    /// Prepares all images that are loaded for a network that takes them so.
+    #[must_use]
+    pub fn with_pixels(self, pixels: Pixels) -> Source {
+        Source { pixels, ..self }
+    }
+
+    /// How the train set is divided, where it is not by the fixed split into training and validation.
+    pub fn split(&self) -> Option<Split> {
+        self.split
+    }
+
+    /// Loads a part; every label is below `classes` (2 to [`MAX_CLASSES`]).
+    ///
+    /// # Errors
+    ///
+    /// A [`DataError`] where a file is missing, damaged, or not of this set or network.
+    pub fn load(&self, part: Part, classes: usize) -> Result<Dataset> {
+        check_classes(classes)?;
+        if part == Part::All {
+            return self.load_all(classes);
+        }
+        let own = match part {
+            Part::Test => Set::Test,
+            Part::Validation => Set::Validation,
+            _ => Set::Train,
+        };
+        if self.split.is_none() && own != Set::Train && self.kind.has(own) {
+            return self.read(own, classes);
+        }
+        let train = self.read(Set::Train, classes)?;
+        if self.split.is_none() && self.kind.has(Set::Validation) {
+            return Ok(train);
+        }
+        let indices = self.indices(train.len())?;
+        Ok(self.select(&train, indices.of(part)))
+    }
+
+    /// Loads all three parts, and reads every file once.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_parts(&self, classes: usize) -> Result<Parts> {
+        check_classes(classes)?;
+        let whole = self.read(Set::Train, classes)?;
+        let part = |part| self.indices(whole.len()).map(|indices| self.select(&whole, indices.of(part)));
+        if self.split.is_some() {
+            let (train, validation, test) = (part(Part::Train)?, part(Part::Validation)?, part(Part::Test)?);
+            return Ok(Parts { train, validation, test });
+        }
+        let test = self.load(Part::Test, classes)?;
+        if self.kind.has(Set::Validation) {
+            return Ok(Parts { validation: self.read(Set::Validation, classes)?, train: whole, test });
+        }
+        Ok(Parts { train: part(Part::Train)?, validation: part(Part::Validation)?, test })
+    }
+
+    /// The files of the images of a part, in its order; none where files hold many images.
+    ///
+    /// # Errors
+    ///
+    /// Where a directory cannot be read.
+    pub fn files(&self, part: Part) -> Result<Option<Vec<PathBuf>>> {
+        let Kind::Folder(sets, classes) = &self.kind else { return Ok(None) };
+        let list = |set| match sets.of(set) {
+            Some(directory) => folder::list(directory, classes),
+            None => Ok(Vec::new()),
+        };
+        let only_path = |files: Vec<(u8, PathBuf)>| files.into_iter().map(|(_, path)| path).collect();
+        let (train, validation, test) = (list(Set::Train)?, list(Set::Validation)?, list(Set::Test)?);
+        let whole = match part {
+            Part::All => [train, validation, test].concat(),
+            Part::Test if self.split.is_none() && !test.is_empty() => test,
+            Part::Validation if self.split.is_none() && !validation.is_empty() => validation,
+            Part::Train if self.split.is_none() && !validation.is_empty() => train,
+            part => {
+                let indices = self.indices(train.len())?;
+                indices.of(part).iter().map(|index| train[*index].clone()).collect()
+            }
+        };
+        Ok(Some(only_path(whole)))
+    }
+
+    /// The names of the classes, where directories have them, in the order of their labels.
+    pub fn class_names(&self) -> Option<&[String]> {
+        match &self.kind {
+            Kind::Folder(_, classes) => Some(classes),
+            _ => None,
+        }
+    }
+
+    /// Pictures that come without labels, as Kaggle's `test.csv`.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is damaged.
+    pub fn load_unlabelled(&self) -> Result<Option<Pictures>> {
+        match &self.kind {
+            Kind::Csv(_, Some(path)) => Pictures::read(path, OnMissing::Count).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// A set as the files have it, and how many values are missing there.
+    pub(super) fn read_with_missing(&self, set: Set, classes: usize) -> Result<(Dataset, Missing)> {
+        match &self.kind {
+            Kind::Csv(sets, _) => {
+                let path = self.place(sets, set)?;
+                let table = table::read(path, Labels::Below(classes), OnMissing::Count)?;
+                let missing = table.missing;
+                Ok((dataset(path, table, classes), missing))
+            }
+            _ => Ok((self.read(set, classes)?, Missing::default())),
+        }
+    }
+
+    /// The parts that a set as the files have it makes.
+    pub(super) fn divide(&self, set: Set, whole: Dataset) -> Result<Vec<(Part, Dataset)>> {
+        match set {
+            Set::Validation => Ok(vec![(Part::Validation, whole)]),
+            Set::Test => Ok(vec![(Part::Test, whole)]),
+            Set::Train if self.split.is_none() && self.kind.has(Set::Validation) => {
+                Ok(vec![(Part::Train, whole)])
+            }
+            Set::Train => {
+                let indices = self.indices(whole.len())?;
+                let parts = [Part::Train, Part::Validation, Part::Test].into_iter();
+                let parts = parts.filter(|part| self.split.is_some() || *part != Part::Test);
+                Ok(parts.map(|part| (part, self.select(&whole, indices.of(part)))).collect())
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn has(&self, set: Set) -> bool {
+        match self.kind {
+            // Half a pair is named when it is read.
+            Kind::Idx => set == Set::Train || (set == Set::Test && pair::has_test(&self.path)),
+            _ => self.kind.has(set),
+        }
+    }
+
+    /// A set as the files have it, its pixels prepared.
+    fn read(&self, set: Set, classes: usize) -> Result<Dataset> {
+        let data = match &self.kind {
+            Kind::Idx => pair::read(&self.path, set, classes),
+            Kind::Csv(sets, _) => {
+                let path = self.place(sets, set)?;
+                let table = table::read(path, Labels::Below(classes), OnMissing::Refuse)?;
+                Ok(dataset(path, table, classes))
+            }
+            Kind::Folder(sets, names) => folder::read(&self.path, self.place(sets, set)?, names, classes),
+        };
+        Ok(data?.with_pixels(self.pixels))
+    }
+
+    fn load_all(&self, classes: usize) -> Result<Dataset> {
+        let mut all: Option<Dataset> = None;
+        for set in [Set::Train, Set::Validation, Set::Test].into_iter().filter(|set| self.has(*set)) {
+            let more = self.read(set, classes)?;
+            let Some(all) = &mut all else {
+                all = Some(more);
+                continue;
+            };
+            all.expect_size(more.height, more.width)?;
+            all.images.extend_from_slice(&more.images);
+            all.labels.extend_from_slice(&more.labels);
+        }
+        all.with_context(|| self.without("labelled images"))
+    }
+
+    fn place<'a>(&self, sets: &'a Sets, set: Set) -> Result<&'a Path> {
+        sets.of(set).with_context(|| {
+            self.without(match set {
+                Set::Train => "labelled train images",
+                Set::Validation => "validation images",
+                Set::Test => "labelled test images",
+            })
+        })
+    }
+
+    fn without(&self, what: &str) -> String {
+        format!("{}: there are no {what}; docs/DATA.md says what a data set consists of", self.path.display())
+    }
+
+    /// How `count` images of the train set are divided.
+    fn indices(&self, count: usize) -> Result<Indices> {
+        let Some(split) = self.split else { return Ok(split::fixed(count)) };
+        ensure!(
+            count >= 3,
+            "{}: expected at least 3 images, to divide them into training, validation and test, found {count}; add \
+             some",
+            self.path.display()
+        );
+        Ok(split.indices(count))
+    }
+
+    fn select(&self, all: &Dataset, indices: &[usize]) -> Dataset {
+        let mut images = Vec::with_capacity(indices.len() * all.height * all.width);
+        for index in indices {
+            images.extend_from_slice(all.image(*index));
+        }
+        let source = match self.split {
+            Some(split) => format!("{}, {split}", all.source),
+            None => all.source.clone(),
+        };
+        let labels = indices.iter().map(|index| all.labels[*index]).collect();
+        Dataset { images, labels, source, ..*all }
+    }
+}
+
+impl Pictures {
+    /// Reads the pictures of a CSV file; a column of labels is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// A [`DataError`] that names line and column of what is wrong, missing values included.
+    pub fn open(path: &Path) -> Result<Pictures> {
+        Pictures::read(path, OnMissing::Refuse)
+    }
+
+    fn read(path: &Path, on_missing: OnMissing) -> Result<Pictures> {
+        let Table { pixels, count, side, missing, .. } = table::read(path, Labels::Ignored, on_missing)?;
+        Ok(Pictures { images: pixels, count, side, missing })
+    }
+}
+
+impl Indices {
+    fn of(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test | Part::All => &self.test,
+        }
+    }
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Kind> {
+        let shown = path.display();
+        if !path.exists() {
+            bail!("{shown}: expected a data set, found nothing; --data takes {EXPECTED}");
+        }
+        if path.is_file() {
+            return Kind::of_file(path);
+        }
+        ensure!(
+            path.is_dir(),
+            "{shown}: expected a data set, found a pipe or a device; --data takes {EXPECTED}"
+        );
+        if pair::is_set(path) {
+            return Ok(Kind::Idx);
+        }
+        let names = super::names(path)?;
+        if let Some(kind) = Kind::of_tables(path, &names)? {
+            return Ok(kind);
+        }
+        let named = |wanted: &[&str]| {
+            let name =
+                names.iter().find(|name| wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)));
+            name.map(|name| path.join(name)).filter(|path| path.is_dir())
+        };
+        let mut sets = Sets {
+            train: named(&TRAIN_NAMES),
+            validation: named(&VALIDATION_NAMES),
+            test: named(&TEST_NAMES),
+        };
+        if sets.train.is_none() && sets.test.is_none() {
+            sets = Sets { train: Some(path.to_owned()), ..Sets::default() };
+        }
+        let places: Vec<&Path> =
+            [Set::Train, Set::Validation, Set::Test].iter().filter_map(|set| sets.of(*set)).collect();
+        let classes = folder::classes(&places)?;
+        if classes.is_empty() {
+            let found = if names.is_empty() { "an empty directory" } else { "neither of its kinds" };
+            bail!("{shown}: expected a data set, found {found}; --data takes {EXPECTED}");
+        }
+        Ok(Kind::Folder(sets, classes))
+    }
+
+    /// A file is a table, by its name.
+    fn of_file(path: &Path) -> Result<Kind> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if csv_stem(&name).is_some() {
+            let path = path.to_owned();
+            return Ok(match table::has_labels(&path)? {
+                true => Kind::Csv(Sets { train: Some(path), ..Sets::default() }, None),
+                false => Kind::Csv(Sets::default(), Some(path)),
+            });
+        }
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
+        read.map_err(|error| DataError::unreadable(path, &error))?;
+        let found = match start.as_slice() {
+            [0, 0, 8, 1 | 3] => "an IDX file; name the directory that it is in",
+            _ => "another file",
+        };
+        bail!("{}: expected a data set, found {found}; --data takes {EXPECTED}", path.display());
+    }
+
+    /// A directory with `train.csv` or one table of another name, and perhaps with `test.csv`.
+    fn of_tables(directory: &Path, names: &[String]) -> Result<Option<Kind>> {
+        let mut tables: Vec<(&str, &String)> =
+            names.iter().filter_map(|name| Some((csv_stem(name)?, name))).collect();
+        // Of a plain and a compressed file, the plain one: it comes first.
+        tables.dedup_by(|second, first| second.0 == first.0);
+        // What Kaggle takes and gives as an example is no set.
+        tables.retain(|(stem, _)| !stem.to_ascii_lowercase().contains("submission"));
+        let ending = |ending: &str| {
+            let found: Vec<&String> = tables
+                .iter()
+                .filter(|(stem, _)| stem.to_ascii_lowercase().ends_with(ending))
+                .map(|(_, name)| *name)
+                .collect();
+            match found.as_slice() {
+                [] => Ok(None),
+                [name] => Ok(Some(directory.join(name))),
+                [first, second, ..] => bail!(
+                    "{}: expected one file *{ending}.csv, found {first} and {second}; name the file itself with --data",
+                    directory.display()
+                ),
+            }
+        };
+        let (train, test) = (ending("train")?, ending("test")?);
+        let train = match (train, tables.as_slice()) {
+            (None, [(_, name)]) if test.is_none() => Some(directory.join(name)),
+            (None, [first, second, ..]) if test.is_none() => bail!(
+                "{}: expected train.csv, found {} and {}; name one file with --data",
+                directory.display(),
+                first.1,
+                second.1
+            ),
+            (train, _) => train,
+        };
+        if train.is_none() && test.is_none() {
+            return Ok(None);
+        }
+        let (test, unlabelled) = match test {
+            Some(path) if table::has_labels(&path)? => (Some(path), None),
+            unlabelled => (None, unlabelled),
+        };
+        Ok(Some(Kind::Csv(Sets { train, validation: None, test }, unlabelled)))
+    }
+
+    fn has(&self, set: Set) -> bool {
+        match self {
+            Kind::Idx => set != Set::Validation,
+            Kind::Csv(sets, _) | Kind::Folder(sets, _) => sets.of(set).is_some(),
+        }
+    }
+}
+
+/// The name of a CSV file without its ending.
+fn csv_stem(name: &str) -> Option<&str> {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    let (stem, extension) = plain.rsplit_once('.')?;
+    (extension.eq_ignore_ascii_case("csv") && !stem.is_empty()).then_some(stem)
+}
+
+fn dataset(path: &Path, table: Table, classes: usize) -> Dataset {
+    Dataset {
+        images: table.pixels,
+        labels: table.labels,
+        height: table.side,
+        width: table.side,
+        classes,
+        source: super::provenance(path, &table.sum),
+    }
+}
+
+fn check_classes(classes: usize) -> Result<()> {
+    if !(2..=MAX_CLASSES).contains(&classes) {
+        bail!("classes: expected 2 to {MAX_CLASSES}, found {classes}; change the network's last layer");
+    }
+    Ok(())
+}
