@@ -21,7 +21,7 @@ fn usage_errors_exit_with_2() {
         &["evaluate"],
         &["evaluate", "x.postcard", "--limit", "0"],
         &["evaluate", "x.postcard", "--limit", "many"],
-        &["evaluate", "x.postcard", "--set", "all"],
+        &["evaluate", "x.postcard", "--set", "everything"],
         &["predict"],
         &["train", "--limit", "0", "--show"],
         &["train", "--epochs", "0", "--show"],
@@ -39,7 +39,7 @@ fn usage_errors_exit_with_2() {
 fn help_teaches() {
     assert!(success(&["--help"]).contains("Exit codes"));
     assert!(success(&["--version"]).starts_with("trainer "));
-    for command in ["train", "evaluate", "export", "verify", "summary", "predict", "completions"] {
+    for command in ["train", "evaluate", "export", "verify", "summary", "predict", "data", "completions"] {
         let help = success(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("trainer {command}")), "{help}");
         assert!(!help.contains('\x1b'), "no colours into a pipe");
@@ -222,6 +222,7 @@ fn a_full_standard_output_is_an_error() {
         &["export", &model, "--for", "cortex-m4"],
         &["summary"],
         &["summary", "--json"],
+        &["data", "stats"],
         &["completions", "bash"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
@@ -269,10 +270,10 @@ fn evaluate_names_what_is_wrong() {
     assert!(failure(&["evaluate", &onnx]).contains("broken.onnx"));
     assert!(failure(&["evaluate", &path(&directory, "")]).contains("expected one model"));
 
-    assert!(failure(&["evaluate", &model, "--data", "/absent"]).contains("/absent: expected a directory"));
+    assert!(failure(&["evaluate", &model, "--data", "/absent"]).contains("/absent: expected a data set"));
     let empty = TempDir::new().unwrap();
     let empty_path = empty.path().to_str().unwrap();
-    assert!(failure(&["evaluate", &model, "--data", empty_path]).contains("t10k-images-idx3-ubyte"));
+    assert!(failure(&["evaluate", &model, "--data", empty_path]).contains("found an empty directory"));
     fs::write(empty.path().join("t10k-images-idx3-ubyte"), b"garbage").unwrap();
     assert!(failure(&["evaluate", &model, "--data", empty_path]).contains("magic: expected 0x00000803"));
     // A whole set of the wrong size.

@@ -55,7 +55,7 @@ pub(super) struct Args {
     kaggle: Option<PathBuf>,
 
     /// Where the answers to --kaggle go.
-    #[arg(long, value_name = "FILE", requires = "kaggle")]
+    #[arg(long, value_name = "FILE", requires = "kaggle", conflicts_with = "images")]
     out: Option<PathBuf>,
 
     /// Model: a .postcard or .onnx file, or the directory of a model [default: the repository's nano].
