@@ -97,7 +97,7 @@ fn the_shipped_models_are_verified_and_a_changed_one_is_not() {
             .collect();
         let bytes: &[u8] = bytemuck::cast_slice(&words);
         let model = Model::load(&bytes[..file.len()]).unwrap();
-        let weights = model.layers()[0].parameters().unwrap().weights;
+        let weights = model.layers().next().unwrap().parameters().unwrap().weights;
         weights.as_ptr().addr() - bytes.as_ptr().addr() + weights.len() / 2
     };
     file[place] ^= 1;
