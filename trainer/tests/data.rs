@@ -175,8 +175,7 @@ fn pictures_by_class_are_evaluated_and_the_worst_are_shown() {
 #[test]
 fn data_stats_tells_what_is_there() {
     let text = success(&["data", "stats"]);
-    for words in ["data      MNIST", "28x28", "missing   no values", "55,000", "0 to 255", "11.25 %"]
-    {
+    for words in ["data      MNIST", "28x28", "missing   no values", "55,000", "0 to 255", "11.25 %"] {
         assert!(text.contains(words), "{words}: {text}");
     }
     let (directory, set) = kaggle_workplace();

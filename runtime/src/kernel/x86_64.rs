@@ -5,6 +5,7 @@
 //! avx2.rs      VPMADDWD         16 products an instruction
 //! avx_vnni.rs  VPDPBUSD, VEX    32
 //! avx512.rs    VPDPBUSD, EVEX   64
+//! vnni.rs      the loops of both
 //! ```
 //!
 //! All of them are for weights in [`Order::Interleaved`], to which a host reorders a file that it
@@ -18,6 +19,7 @@ mod avx2;
 mod avx512;
 mod avx_vnni;
 pub(crate) mod choice;
+mod vnni;
 
 use self::choice::{Isa, chosen};
 use super::interleaved::{self, Patch};
