@@ -23,6 +23,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod export;
 pub mod files;
+pub mod log;
 pub mod model;
 pub mod network;
 pub mod preset;

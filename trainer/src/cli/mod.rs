@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::report::note;
+use crate::report::{note, warn};
 use crate::train::Interrupted;
 
 /// Learns handwritten digits, and puts them on a board.
@@ -141,12 +141,6 @@ fn run(command: Command) -> Result<()> {
 fn print(text: &str) -> Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
-}
-
-/// A line on standard error about what is no failure, but not what the user hoped for.
-fn warn(text: &str) {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    note(&format!("{style}warning:{style:#} {text}"));
 }
 
 /// The value of `--color`, found before clap parses: its help and errors are coloured as well.

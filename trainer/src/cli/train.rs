@@ -63,6 +63,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "recipe", "split", "split_seed"])]
     resume: Option<PathBuf>,
 
+    /// Log into DIR/RUN, where RUN is the name of the run's directory [default: the run's directory itself]
+    /// (docs/REPORT.md).
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
+
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
@@ -223,7 +228,8 @@ impl Args {
 
     fn place(&self) -> Result<Place> {
         let device = self.backend.device()?;
-        Ok(Place { backend: self.backend, device, interrupted: Interrupts::came })
+        let logs = self.log_dir.clone();
+        Ok(Place { backend: self.backend, device, interrupted: Interrupts::came, logs })
     }
 }
 

@@ -200,7 +200,9 @@ impl Group {
             config.seed,
             directory.path().display()
         ));
-        let training = place.training(config, sets)?;
+        // A group is a folder among the logs, too.
+        let logs = place.logs.as_ref().map(|logs| logs.join(self.path.file_name().unwrap_or_default()));
+        let training = Place { logs, ..place.clone() }.training(config, sets)?;
         Ok(conduct(&training, &directory, &sets.test)?.result)
     }
 }

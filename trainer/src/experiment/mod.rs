@@ -16,6 +16,8 @@ pub use group::{Group, MAX_RUNS};
 pub use result::RunResult;
 pub use statistics::Spread;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use burn::tensor::Device;
 
@@ -62,6 +64,8 @@ pub struct Place {
     /// Asked before every step of a run; where it says so, the run is saved and ends there
     /// ([`Training::interrupt_when`]).
     pub interrupted: fn() -> bool,
+    /// Where each run logs, in a folder of its name; into its own directory where absent.
+    pub logs: Option<PathBuf>,
 }
 
 impl Place {
@@ -74,6 +78,9 @@ impl Place {
         let (train, validation) = (sets.train.clone(), sets.validation.clone());
         let mut training = Training::new(config, train, validation, &self.device, self.backend)?;
         training.interrupt_when(self.interrupted);
+        if let Some(logs) = &self.logs {
+            training.log_into(logs.clone());
+        }
         Ok(training)
     }
 }

@@ -63,6 +63,12 @@ pub fn note(line: &str) {
     }
 }
 
+/// A line on standard error about what is no failure, but not what the user hoped for.
+pub fn warn(text: &str) {
+    let style = anstyle::AnsiColor::Yellow.on_default().bold();
+    note(&format!("{style}warning:{style:#} {text}"));
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();

@@ -37,13 +37,13 @@ pub(super) struct Workers {
 
 /// What one step, or one epoch, was like.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Sum of the losses.
-    pub(super) loss: f64,
+    pub(crate) loss: f64,
     /// Correctly recognised images.
-    pub(super) correct: usize,
+    pub(crate) correct: usize,
     /// All images.
-    pub(super) images: usize,
+    pub(crate) images: usize,
 }
 
 impl Tally {

@@ -19,10 +19,12 @@ mod tests;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
+pub(crate) use learner::Tally;
 pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 
 use core::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -31,6 +33,7 @@ use burn::tensor::Device;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::export::Provenance;
+use crate::log::{Introduction, Log};
 use crate::model::{FloatNetwork, QuantizedNetwork};
 use crate::network::{Plan, Structure, fold, plan};
 use crate::quantize::{calibrate, convert};
@@ -49,6 +52,7 @@ pub struct Training {
     workers: Workers,
     /// Asked before every step; where it says so, the run ends there.
     interrupted: Box<dyn Fn() -> bool + Send + Sync>,
+    logs: Option<PathBuf>,
 }
 
 /// A run was interrupted, and saved where it was.
@@ -114,13 +118,18 @@ impl Training {
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
         let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;
         let (train, validation) = (Arc::new(train), Arc::new(validation));
-        Ok(Self { config, plan, train, validation, workers, interrupted: Box::new(|| false) })
+        Ok(Self { config, plan, train, validation, workers, interrupted: Box::new(|| false), logs: None })
     }
 
     /// Lets `interrupted` end the run: it is asked before every step, and where it says so, the run is saved
     /// and ends with [`Interrupted`]. Continued, it ends with the same bits as if nothing had happened.
     pub fn interrupt_when(&mut self, interrupted: impl Fn() -> bool + Send + Sync + 'static) {
         self.interrupted = Box::new(interrupted);
+    }
+
+    /// Lets the run log into a folder of its name in `logs`, and not into its own directory.
+    pub fn log_into(&mut self, logs: PathBuf) {
+        self.logs = Some(logs);
     }
 
     /// Trains, from the last checkpoint of the directory if there is one, and saves the result there.
@@ -140,7 +149,7 @@ impl Training {
         after: &mut dyn FnMut(&Checkpoint) -> Result<()>,
     ) -> Result<Outcome> {
         let mut checkpoint = self.start(directory)?;
-        let progress = Progress::new(self, &checkpoint);
+        let progress = Progress::new(self, &checkpoint, self.log(directory, &checkpoint)?);
 
         let structure = Structure::float(&self.plan);
         let float = Phase::float(self);
@@ -187,6 +196,21 @@ impl Training {
         };
         save(directory, &outcome)?;
         Ok(outcome)
+    }
+
+    /// The log, which goes on where the checkpoint does.
+    fn log(&self, directory: &RunDirectory, checkpoint: &Checkpoint) -> Result<Log> {
+        let integer = checkpoint.integer.as_ref().map_or(0, |(_, state)| Phase::integer(self).done(state));
+        let steps = Phase::float(self).done(&checkpoint.float) + integer;
+        let kept = (steps > 0).then_some(steps as u64);
+        // `.` has a name only where it is.
+        let run = directory.path().canonicalize().unwrap_or_else(|_| directory.path().to_owned());
+        let introduction = Introduction::new(&self.plan, &self.config, &self.train, &self.validation, &run)?;
+        let place = match &self.logs {
+            Some(logs) => logs.join(run.file_name().unwrap_or_default()),
+            None => directory.path().to_owned(),
+        };
+        Ok(Log::new(place, kept, introduction))
     }
 
     /// The last checkpoint, or fresh parameters.

@@ -1,5 +1,6 @@
 //! One phase of training: float, or with the board's integers.
 
+use core::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use rand::seq::SliceRandom;
 
 use crate::augment::{Augmenter, mix};
 use crate::config;
+use crate::log::{self, Log};
 use crate::network::Structure;
 use crate::report;
 
@@ -41,6 +43,12 @@ impl Extent {
 
     fn images(&self) -> usize {
         self.steps * self.batch
+    }
+
+    /// Steps that a state has had.
+    fn done(&self, state: &State) -> usize {
+        let running = state.running.map_or(0, |running| running.steps);
+        (state.epochs * self.per_epoch + running).min(self.steps)
     }
 }
 
@@ -73,6 +81,11 @@ impl<'a> Phase<'a> {
         let of_epochs = self.options.epochs.unwrap_or(0).saturating_mul(per_epoch);
         let steps = self.options.steps.unwrap_or(of_epochs);
         Extent { steps: self.options.max_steps.unwrap_or(steps).min(steps), per_epoch, batch }
+    }
+
+    /// Steps that are finished in a state of this phase.
+    pub(super) fn done(&self, state: &State) -> usize {
+        self.extent().done(state)
     }
 
     /// Whether the phase has had its epochs without a better validation.
@@ -111,16 +124,18 @@ impl<'a> Phase<'a> {
         let schedule = Schedule::new(&self.options, extent.steps);
         let State { epochs, running, mut best, .. } = state;
         let mut running = running.unwrap_or_default();
+        let before = if self.integer { Phase::float(self.training).done(&checkpoint.float) } else { 0 };
         for epoch in epochs..extent.epochs() {
             if let (true, Some(best)) = (self.is_exhausted(best.as_ref(), epoch), &best) {
                 progress.stop(best, extent, epoch);
                 break;
             }
             let started = Instant::now();
-            progress.begin(self.integer, epoch, extent.epochs());
+            progress.begin(self.integer, epoch, extent, before)?;
             let whole = self.epoch(&task, &mut learner, &schedule, extent, epoch, &mut running, progress)?;
             if !whole {
                 running.seconds += started.elapsed().as_secs_f64();
+                progress.log.borrow_mut().flush();
                 store(checkpoint, State { epochs: epoch, running: Some(running), best, ..learner.save()? })?;
                 let left = extent.per_epoch.min(extent.steps - epoch * extent.per_epoch) - running.steps;
                 return Err(Interrupted { integer: self.integer, epoch: epoch + 1, left }.into());
@@ -136,7 +151,7 @@ impl<'a> Phase<'a> {
                 validation_accuracy: validation.accuracy(),
                 seconds: seconds + started.elapsed().as_secs_f64(),
             };
-            progress.end(&figures, extent.epochs(), tally.images);
+            progress.end(&figures, extent, tally.images);
             let (accuracy, loss) = (validation.accuracy(), validation.mean_loss());
             if self.options.early_stopping > 0
                 && best.as_ref().is_none_or(|best| best.is_worse_than(accuracy, loss))
@@ -168,7 +183,8 @@ impl<'a> Phase<'a> {
         let mut order: Vec<usize> = (0..task.images.len()).collect();
         order.shuffle(&mut StdRng::seed_from_u64(mix(seed ^ epoch as u64)));
         let first = epoch * extent.per_epoch;
-        let batches = order.chunks_exact(extent.batch).zip(first..extent.steps);
+        let last = (first + extent.per_epoch).min(extent.steps);
+        let batches = order.chunks_exact(extent.batch).zip(first..last);
         for (indices, step) in batches.skip(running.steps) {
             if (self.training.interrupted)() {
                 return Ok(false);
@@ -186,42 +202,45 @@ impl<'a> Phase<'a> {
             );
             running.steps += 1;
             running.tally.add(tally);
-            progress.step(tally.images, &running.tally);
+            let (epoch, step) = (epoch + 1, step + 1);
+            progress.step(&running.tally, &log::Step::new(epoch, step, step == last, tally, rate));
         }
         Ok(true)
     }
 }
 
-/// The progress bar of a run, and one line an epoch.
+/// The progress bar of a run, one line an epoch, and the log.
 pub(super) struct Progress {
     bar: ProgressBar,
+    log: RefCell<Log>,
 }
 
 impl Progress {
     /// Counts the images of all epochs that are still to come.
-    pub(super) fn new(training: &Training, checkpoint: &Checkpoint) -> Self {
+    pub(super) fn new(training: &Training, checkpoint: &Checkpoint, log: Log) -> Self {
         let (float, integer) = (Phase::float(training).extent(), Phase::integer(training).extent());
-        let done = |extent: Extent, state: &State| {
-            let running = state.running.map_or(0, |running| running.steps);
-            (state.epochs * extent.per_epoch + running).min(extent.steps) * extent.batch
-        };
+        let done = |extent: Extent, state: &State| extent.done(state) * extent.batch;
         let tuned = checkpoint.integer.as_ref().map_or(0, |(_, state)| done(integer, state));
         let left = (float.images() - done(float, &checkpoint.float)) + (integer.images() - tuned);
-        Self { bar: report::progress(left as u64, "images") }
+        Self { bar: report::progress(left as u64, "images"), log: RefCell::new(log) }
     }
 
-    fn begin(&self, integer: bool, epoch: usize, epochs: usize) {
+    /// An epoch begins or goes on, `before` steps after the run did, but for those of its phase.
+    fn begin(&self, integer: bool, epoch: usize, extent: Extent, before: usize) -> Result<()> {
         let phase = if integer { "integers" } else { "float" };
-        self.bar.set_prefix(format!("{phase} {}/{epochs}", epoch + 1));
+        self.bar.set_prefix(format!("{phase} {}/{}", epoch + 1, extent.epochs()));
+        self.log.borrow_mut().begin(log::Phase::of(integer), before as u64, extent.steps)
     }
 
-    fn step(&self, images: usize, total: &Tally) {
+    fn step(&self, total: &Tally, step: &log::Step) {
         let accuracy = total.accuracy() * 100.0;
         self.bar.set_message(format!("loss {:.4}, accuracy {accuracy:.2} %", total.mean_loss()));
-        self.bar.inc(images as u64);
+        self.bar.inc(step.images as u64);
+        self.log.borrow_mut().step(step);
     }
 
-    fn end(&self, epoch: &Epoch, epochs: usize, images: usize) {
+    fn end(&self, epoch: &Epoch, extent: Extent, images: usize) {
+        let epochs = extent.epochs();
         let phase = if epoch.integer { "integers" } else { "float" };
         let line = format!(
             "{phase:>8} epoch {:>2}/{epochs}: loss {:.4}, accuracy {:.2} %; validation loss {:.4}, \
@@ -235,6 +254,11 @@ impl Progress {
             images as f64 / epoch.seconds.max(1e-9)
         );
         self.bar.suspend(|| report::note(&line));
+        let mut log = self.log.borrow_mut();
+        log.epoch(epoch, (epoch.number * extent.per_epoch).min(extent.steps));
+        if let Some(text) = log.take_warning() {
+            self.bar.suspend(|| report::warn(&text));
+        }
     }
 
     /// Tells that a phase ended before its time.

@@ -106,3 +106,23 @@ pub(crate) fn drawing(pixels: &[u8]) -> GrayImage {
     let small = GrayImage::from_raw(28, 28, inverted).unwrap();
     imageops::resize(&small, 168, 168, imageops::FilterType::Nearest)
 }
+
+/// Sides of the images of [`write_set`].
+const SIDE: usize = 6;
+
+/// IDX files of `labels`, which are below 6; the pixels tell the classes apart.
+pub(crate) fn write_set(directory: &TempDir, stem: &str, labels: &[u8]) {
+    let header = |magic: u8, sides: &[u32]| {
+        let mut bytes = vec![0, 0, 8, magic];
+        bytes.extend([labels.len() as u32].iter().chain(sides).flat_map(|number| number.to_be_bytes()));
+        bytes
+    };
+    let mut images = header(3, &[SIDE as u32; 2]);
+    for label in labels {
+        images
+            .extend((0..SIDE * SIDE).map(|pixel| if pixel / SIDE == usize::from(*label) { 220 } else { 9 }));
+    }
+    fs::write(path(directory, &format!("{stem}-images-idx3-ubyte")), images).unwrap();
+    let labels = [header(1, &[]), labels.to_vec()].concat();
+    fs::write(path(directory, &format!("{stem}-labels-idx1-ubyte")), labels).unwrap();
+}
