@@ -26,6 +26,7 @@ pub mod files;
 pub mod log;
 pub mod model;
 pub mod network;
+pub mod page;
 pub mod preset;
 pub mod quantize;
 pub mod report;

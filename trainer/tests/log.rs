@@ -76,14 +76,21 @@ fn tensorboard_reads_what_the_lines_say() {
     assert_eq!(scalars(&events, "validation", "loss"), points(&lines, "epoch", "validation_loss"));
     assert_eq!(scalars(&events, "validation", "accuracy"), points(&lines, "epoch", "validation_accuracy"));
     let steps: Vec<u64> = points(&lines, "step", "loss").iter().map(|point| point.0).collect();
-    assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>(), "every step of a short run, over both phases");
+    assert_eq!(
+        steps,
+        (1..=steps.len() as u64).collect::<Vec<_>>(),
+        "every step of a short run, over both phases"
+    );
     assert_eq!(points(&lines, "epoch", "loss").len(), 3);
     assert_eq!(lines[0]["kind"], "start");
     assert_eq!(lines.last().unwrap()["phase"], "integers");
 
     let nodes = events["train"]["graph"].as_array().unwrap();
     let has = |name: &str| nodes.iter().any(|node| node[0] == name);
-    assert!(has("conv1/conv") && has("conv1/batch_norm") && has("dense2/dense") && has("logits"), "{nodes:?}");
+    assert!(
+        has("conv1/conv") && has("conv1/batch_norm") && has("dense2/dense") && has("logits"),
+        "{nodes:?}"
+    );
     let sheet = &events["train"]["images"]["samples"][0];
     assert_eq!((&sheet[0], &sheet[1], &sheet[2]), (&0.into(), &70.into(), &70.into()));
     assert!(sheet[3].as_str().unwrap().starts_with("89504e47"), "a PNG");
@@ -97,7 +104,16 @@ fn an_interrupted_log_goes_on_where_the_run_does() {
     success(&["train", &config, "--data", &data, "--out", &run, "--log-dir", &logs]);
     assert!(!Path::new(&run).join("log.jsonl").exists());
     let whole = lines(&log);
-    let line = failure(&["train", &config, "--data", &data, "--out", &path(&directory, "else/run"), "--log-dir", &logs]);
+    let line = failure(&[
+        "train",
+        &config,
+        "--data",
+        &data,
+        "--out",
+        &path(&directory, "else/run"),
+        "--log-dir",
+        &logs,
+    ]);
     assert!(line.contains("log.jsonl: the log of another run") && line.contains("--log-dir"), "{line}");
 
     // As after a kill in the first epoch: half a line, half a record, and no checkpoint.

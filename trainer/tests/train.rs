@@ -154,9 +154,12 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
     assert_ne!(whole[0]["small.postcard"], whole[1]["small.postcard"], "seeds differ");
     assert!(failure(&train).contains("--resume"));
 
-    // As if the power had gone in the second run: its last checkpoint is all there is.
+    // As if the power had gone in the second run: its last checkpoint and its log are all there is.
     fs::remove_dir_all(format!("{group}/seed-6")).unwrap();
-    for file in whole[1].keys().filter(|file| !["checkpoint.bin", "config.toml"].contains(&file.as_str())) {
+    for file in whole[1]
+        .keys()
+        .filter(|file| !["checkpoint.bin", "config.toml", "log.jsonl"].contains(&file.as_str()))
+    {
         fs::remove_file(format!("{group}/seed-5/{file}")).unwrap();
     }
     let finished = fs::metadata(format!("{group}/seed-4/small.onnx")).unwrap().modified().unwrap();

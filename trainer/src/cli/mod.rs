@@ -12,6 +12,7 @@ mod interrupt;
 mod model;
 mod predict;
 mod recipe;
+mod report;
 mod runs;
 mod source;
 mod summary;
@@ -62,6 +63,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Show the layers of a network: shapes, parameters, MACs, bytes, and how far its sums are from inexact.
     Summary(summary::Args),
+    /// Show everything about a run on one page of HTML.
+    Report(report::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Look at a data set.
@@ -125,6 +128,7 @@ fn run(command: Command) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Report(args) => report::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Data(args) => data::run(args),
         Command::Completions(args) => {

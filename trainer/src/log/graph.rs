@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
-use super::message::{
-    Attribute, AttributeValue, Dimension, Graph, Node, Shapes, TensorShape, Versions,
-};
+use super::message::{Attribute, AttributeValue, Dimension, Graph, Node, Shapes, TensorShape, Versions};
 use crate::model::{Activation, Operation, Shape, Window};
 use crate::network::{Plan, Step};
 
@@ -96,10 +94,8 @@ fn shapes(shape: &[i64]) -> Attribute {
 }
 
 fn describe(window: &Window) -> Vec<(&'static str, String)> {
-    let mut attributes = vec![
-        ("kernel", format!("{:?}", window.kernel)),
-        ("strides", format!("{:?}", window.stride)),
-    ];
+    let mut attributes =
+        vec![("kernel", format!("{:?}", window.kernel)), ("strides", format!("{:?}", window.stride))];
     if window.padding != [0; 4] {
         attributes.push(("padding", format!("top, left, bottom, right: {:?}", window.padding)));
     }
@@ -113,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_input_of_a_node_is_a_node() {
-        for preset in &preset::PRESETS {
+        for preset in preset::PRESETS {
             let plan = network::plan(&preset::resolve(preset.name).unwrap()).unwrap();
             let graph = Graph::decode(encode(&plan).as_slice()).unwrap();
             for (index, node) in graph.nodes.iter().enumerate() {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_BYTES;
 use crate::files;
+use crate::train::Epoch;
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +149,25 @@ pub fn read(path: &Path) -> Result<Vec<Line>> {
     Ok(whole_lines(&bytes).map_while(|text| serde_json::from_slice(text).ok()).collect())
 }
 
+/// The figures of the epochs that a log tells of.
+pub(crate) fn epochs(lines: &[Line]) -> Vec<Epoch> {
+    let epoch = |line: &Line| match line.entry {
+        Entry::Epoch {
+            phase, epoch, loss, accuracy, validation_loss, validation_accuracy, seconds, ..
+        } => Some(Epoch {
+            integer: phase == Phase::Integers,
+            number: epoch,
+            loss,
+            accuracy,
+            validation_loss,
+            validation_accuracy,
+            seconds,
+        }),
+        _ => None,
+    };
+    lines.iter().filter_map(epoch).collect()
+}
+
 fn purge(path: &Path, kept: u64) -> Result<()> {
     if !path.exists() {
         return Ok(());
@@ -174,7 +194,6 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn cannot_write(path: &Path) -> String {
     format!("{}: cannot write", path.display())
 }
-
 
 #[cfg(test)]
 mod tests {

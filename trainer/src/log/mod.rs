@@ -25,8 +25,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use image::{GrayImage, ImageFormat};
 
-pub use self::jsonl::{Entry, Line, Phase, read};
 use self::jsonl::Lines;
+pub(crate) use self::jsonl::epochs;
+pub use self::jsonl::{Entry, Line, Phase, read};
 use self::tensorboard::Events;
 use crate::augment::{Augmenter, mix};
 use crate::config::Config;
@@ -363,7 +364,11 @@ mod tests {
             source: "test".to_owned(),
         };
         let plan = network::plan(&config).unwrap();
-        Log::new(directory.to_owned(), kept, Introduction::new(&plan, &config, &data, &data, directory).unwrap())
+        Log::new(
+            directory.to_owned(),
+            kept,
+            Introduction::new(&plan, &config, &data, &data, directory).unwrap(),
+        )
     }
 
     fn step(step: usize, last: bool) -> Step {
@@ -389,10 +394,11 @@ mod tests {
         log.begin(Phase::Integers, 100, 3 * POINTS).unwrap();
         (1..=5).for_each(|number| log.step(&step(number, number == 5)));
         log.epoch(&epoch(), 5);
-        let points = read(&directory.path().join(LINES)).unwrap().into_iter().filter_map(|line| match line.entry {
-            Entry::Step { loss, accuracy, .. } => Some((line.step, loss, accuracy)),
-            _ => None,
-        });
+        let points =
+            read(&directory.path().join(LINES)).unwrap().into_iter().filter_map(|line| match line.entry {
+                Entry::Step { loss, accuracy, .. } => Some((line.step, loss, accuracy)),
+                _ => None,
+            });
         assert_eq!(points.collect::<Vec<_>>(), [(103, 1.0, 0.5), (105, 2.25, 0.5)]);
         assert_eq!(log.take_warning(), None);
     }

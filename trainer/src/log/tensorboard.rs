@@ -45,7 +45,9 @@ impl Events {
                     purge(&path, step)?;
                     number = of;
                 }
-                None => fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?,
+                None => {
+                    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?
+                }
             }
         }
         let path = folder.join(format!("{PREFIX}{:04}{SUFFIX}", number + 1));
@@ -159,7 +161,7 @@ mod tests {
     fn what_lies_after_the_checkpoint_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("train");
-        let mut write = |kept: Option<u64>, steps: core::ops::RangeInclusive<u64>| {
+        let write = |kept: Option<u64>, steps: core::ops::RangeInclusive<u64>| {
             let mut events = Events::open(&folder, kept).unwrap();
             steps.for_each(|step| events.scalars(step, &[("loss", 0.5)]).unwrap());
             events.flush().unwrap();

@@ -273,7 +273,9 @@ impl Observer for Difference<'_> {
         let (least, most) = if *signed { (-128.0, 127.0) } else { (0.0, 255.0) };
         for (column, pixel) in values.chunks_exact(shape.channels).enumerate() {
             for (channel, byte) in pixel.iter().enumerate() {
-                let Some(float) = map.get((channel * shape.height + row) * shape.width + column) else { return };
+                let Some(float) = map.get((channel * shape.height + row) * shape.width + column) else {
+                    return;
+                };
                 let float = f64::from(*float);
                 let integer = if *signed { f64::from(byte.cast_signed()) } else { f64::from(*byte) };
                 sums.0 += (integer * step - float).powi(2);

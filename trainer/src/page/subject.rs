@@ -34,7 +34,7 @@ pub(super) enum State {
 
 /// A run or a model, as far as it is there.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub struct Subject {
     pub(super) directory: PathBuf,
     pub(super) state: State,
     pub(super) plan: Plan,
@@ -49,25 +49,29 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Opens a directory; the log is in `log`, where that is given.
+    /// Opens the directory of a run or of a model; the log of the run is in `log`.
     ///
     /// # Errors
     ///
     /// Where there is neither a run with a finished epoch nor a whole model.
-    pub(super) fn open(directory: &Path, log: &Path) -> Result<Subject> {
+    pub fn open(directory: &Path, log: &Path) -> Result<Subject> {
         let shown = directory.display();
         ensure!(
             directory.is_dir(),
             "{shown}: expected the directory of a run or of a model, found {}",
             if directory.exists() { "a file" } else { "nothing" }
         );
-        let snapshot = train::snapshot(directory)?;
-        let history = snapshot.as_ref().map(|snapshot| snapshot.history.clone()).unwrap_or_default();
+        let lines = log::read(&log.join(log::LINES))?;
+        let mut history = Vec::new();
         let (state, float, quantized, provenance) = if train::is_finished(directory) {
             let (float, quantized, provenance) = train::load_run(directory)?;
+            // The history alone is not worth an error, and the log has it, too.
+            let run = train::interim(directory).ok().flatten();
+            history = run.map_or_else(|| log::epochs(&lines), |run| run.history);
             (State::Finished, float, Some(quantized), provenance)
-        } else if let Some(snapshot) = snapshot {
-            (State::Training, snapshot.float, snapshot.quantized, snapshot.provenance)
+        } else if let Some(run) = train::interim(directory)? {
+            history = run.history;
+            (State::Training, run.float, run.quantized, run.provenance)
         } else {
             let files = ModelFiles::find(directory).with_context(|| {
                 format!(
@@ -79,7 +83,6 @@ impl Subject {
             (State::Model, float, Some(quantized), provenance)
         };
         let config = Config::parse(&provenance.config_toml, &format!("{shown}: the configuration"))?;
-        let lines = log::read(&log.join(log::LINES))?;
         Ok(Subject {
             directory: directory.to_owned(),
             state,

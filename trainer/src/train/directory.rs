@@ -15,7 +15,7 @@ use super::checkpoint::{self, Checkpoint};
 
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.bin";
-const TRAINED: &str = "trained.bin";
+pub(super) const TRAINED: &str = "trained.bin";
 /// The figures of a finished run.
 pub(crate) const RESULT: &str = "result.json";
 
@@ -154,6 +154,11 @@ impl RunDirectory {
         let config = Config::read(&file)
             .with_context(|| format!("{}: expected the directory of a run", path.display()))?;
         Ok((Self { path: path.to_owned() }, config))
+    }
+
+    /// The directory at a path, whatever it holds.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// Where it is.

@@ -10,6 +10,7 @@
 mod backend;
 mod checkpoint;
 mod directory;
+mod interim;
 mod learner;
 mod optimizer;
 mod phase;
@@ -19,9 +20,10 @@ mod tests;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
-pub(crate) use learner::Tally;
 pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
+pub use interim::{Interim, interim, is_finished};
+pub(crate) use learner::Tally;
 
 use core::fmt;
 use std::path::PathBuf;

@@ -3,6 +3,9 @@
 /// Most ticks that fit.
 const MAX_TICKS: usize = 7;
 
+/// Share of an axis between two of its ticks, at least.
+const MIN_GAP: f64 = 0.075;
+
 /// One axis of a chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
@@ -64,11 +67,13 @@ impl Axis {
     pub(crate) fn accuracy(title: &str, values: impl Iterator<Item = f64>) -> Axis {
         let (low, high) = bounds(values).unwrap_or((0.0, 0.9));
         let room = |value: f64, factor: f64| 1.0 - (1.0 - value).max(5e-5) * factor;
-        let (low, high) = (room(low, 1.15).max(0.0), room(high, 0.8));
+        let (low, high) = (room(low, 1.15).max(0.0), room(high, 0.8).max(0.5));
         let all = [0.0, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999];
         let inside = all.into_iter().filter(|value| (low..=high).contains(value));
         let ticks = inside.map(|value| (value, format!("{} %", short(value * 100.0)))).collect();
-        Axis { scale: Scale::Nines, low, high, ticks, title: title.to_owned() }
+        let mut axis = Axis { scale: Scale::Nines, low, high, ticks, title: title.to_owned() };
+        axis.thin();
+        axis
     }
 
     /// Whole numbers from 0 to `last`.
@@ -76,6 +81,19 @@ impl Axis {
         let mut axis = Axis::linear(title, 0.0, last.max(1) as f64);
         axis.ticks.retain(|(value, _)| value.fract() == 0.0);
         axis
+    }
+
+    /// Leaves out ticks that are too near to the one above them.
+    fn thin(&mut self) {
+        let ticks = core::mem::take(&mut self.ticks);
+        let mut above = f64::INFINITY;
+        for tick in ticks.into_iter().rev() {
+            let place = self.place(tick.0);
+            if above - place >= MIN_GAP {
+                above = place;
+                self.ticks.insert(0, tick);
+            }
+        }
     }
 
     /// Place of a value, 0 at the low end, 1 at the high end; a value beyond is at the end.
@@ -117,9 +135,18 @@ mod tests {
         assert_eq!(labels(&Axis::linear("", -0.3, 0.31)), ["-0.3", "-0.2", "-0.1", "0", "0.1", "0.2", "0.3"]);
         assert_eq!(labels(&Axis::count("", 2)), ["0", "1", "2"]);
         assert_eq!(labels(&Axis::count("", 33)), ["0", "10", "20", "30"]);
-        assert_eq!(labels(&Axis::log("", [0.02, 2.0].into_iter())), ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]);
-        assert_eq!(labels(&Axis::log("", [1e-6, 1e-2].into_iter())), ["1e-6", "1e-5", "0.0001", "0.001", "0.01"]);
-        assert_eq!(labels(&Axis::accuracy("", [0.93, 0.9951].into_iter())), ["95 %", "98 %", "99 %", "99.5 %"]);
+        assert_eq!(
+            labels(&Axis::log("", [0.02, 2.0].into_iter())),
+            ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
+        );
+        assert_eq!(
+            labels(&Axis::log("", [1e-6, 1e-2].into_iter())),
+            ["1e-6", "1e-5", "0.0001", "0.001", "0.01"]
+        );
+        assert_eq!(
+            labels(&Axis::accuracy("", [0.93, 0.9951].into_iter())),
+            ["95 %", "98 %", "99 %", "99.5 %"]
+        );
         let empty = Axis::log("", core::iter::empty());
         assert!(empty.place(0.5) > 0.0 && empty.place(f64::INFINITY) == 1.0);
         assert_eq!(Axis::linear("", 1.0, 1.0).place(1.0), 0.0);
@@ -127,7 +154,8 @@ mod tests {
 
     #[test]
     fn nines_have_equal_room() {
-        let axis = Axis { scale: Scale::Nines, low: 0.9, high: 0.999, ticks: Vec::new(), title: String::new() };
+        let axis =
+            Axis { scale: Scale::Nines, low: 0.9, high: 0.999, ticks: Vec::new(), title: String::new() };
         assert!((axis.place(0.99) - 0.5).abs() < 1e-9);
         assert_eq!((axis.place(0.5), axis.place(1.0)), (0.0, 1.0));
     }

@@ -36,9 +36,12 @@ pub(crate) fn histogram(about: &str, float: &Histogram, integer: Option<&Histogr
     let (floor, inner) = (HEIGHT - BOTTOM, WIDTH - 2.0 * SIDE);
     let steps = |histogram: &Histogram| {
         let width = inner / BINS as f64;
-        let corner = |index: usize, share: f64| (SIDE + index as f64 * width, floor - share / top * (floor - 6.0));
+        let corner =
+            |index: usize, share: f64| (SIDE + index as f64 * width, floor - share / top * (floor - 6.0));
         let pairs = histogram.shares.iter().enumerate();
-        pairs.flat_map(|(index, share)| [corner(index, *share), corner(index + 1, *share)]).collect::<Vec<_>>()
+        pairs
+            .flat_map(|(index, share)| [corner(index, *share), corner(index + 1, *share)])
+            .collect::<Vec<_>>()
     };
     let ends = [(SIDE, floor), (WIDTH - SIDE, floor)];
     let outline = steps(float);

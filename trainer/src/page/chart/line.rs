@@ -10,7 +10,7 @@ const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 38.0;
 /// Points of a line that are drawn, at most; more are averaged.
-const POINTS: usize = 300;
+const POINTS: usize = 120;
 
 /// One line.
 #[derive(Clone, Debug)]
