@@ -162,6 +162,14 @@ fn pictures_by_class_are_evaluated_and_the_worst_are_shown() {
     let images: u64 =
         stats["sets"].as_array().unwrap().iter().map(|set| set["images"].as_u64().unwrap()).sum();
     assert_eq!((images, stats["classes"].as_u64()), (200, Some(10)));
+    fs::create_dir(path(&directory, "words")).unwrap();
+    for (word, class) in [("eins", "1"), ("null", "0")] {
+        let from = fs::read_dir(format!("{set}/{class}")).unwrap().next().unwrap().unwrap().path();
+        fs::create_dir(path(&directory, &format!("words/{word}"))).unwrap();
+        fs::copy(from, path(&directory, &format!("words/{word}/a.png"))).unwrap();
+    }
+    let words = success(&["evaluate", &model, "--data", &path(&directory, "words"), "--set", "all"]);
+    assert!(words.contains("classes   0 eins, 1 null") && words.contains("all, 2 images"), "{words}");
     fs::write(format!("{set}/3/cut.png"), b"\x89PNG\r\n\x1a\n").unwrap();
     assert!(failure(&all).contains("3/cut.png: cannot decode"));
     // The float network of a directory.
@@ -207,7 +215,7 @@ fn a_run_remembers_how_its_images_were_divided() {
     let config = path(&directory, "tiny.toml");
     fs::write(
         &config,
-        "name = \"tiny\"\ninput = [28, 28, 1]\nlayers = [{ type = \"flatten\" }, { type = \"dense\", units = 10 }]\n\
+        "name = \"tiny\"\ninput = [28, 28, 1]\npixels = \"l2\"\nlayers = [{ type = \"flatten\" }, { type = \"dense\", units = 10 }]\n\
          [training]\nepochs = 1\n[quantization]\nqat_epochs = 0\ncalibration_images = 16\n",
     )
     .unwrap();

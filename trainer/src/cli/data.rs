@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::print;
 use super::source::DataArgs;
-use crate::data::{Dataset, Part, Statistics, Survey};
+use crate::data::{Dataset, Statistics, Survey};
 use crate::report::{Align, Look, bar, picture, table, thousands};
 
 /// Characters of the longest bar.
@@ -18,6 +18,9 @@ const LINE: usize = 80;
 
 /// Characters between two pictures.
 const GAP: usize = 2;
+
+/// A mean pixel beyond this is that of ink on paper; of MNIST it is 33.
+const LIGHT: f64 = 127.5;
 
 /// Options of `trainer data`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +70,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     let look = Look::of_stdout();
     let mut text = render(&statistics, look);
-    if let Some((_, data)) = parts.first().filter(|(part, _)| args.samples > 0 && *part != Part::All) {
+    if let Some((_, data)) = parts.first().filter(|_| args.samples > 0) {
         text.push('\n');
         text.push_str(&samples(data, args.samples, look));
     }
@@ -93,6 +96,9 @@ fn render(statistics: &Statistics, look: Look) -> String {
             thousands(missing.pixels),
             thousands(missing.labels)
         );
+    }
+    if statistics.sets.first().is_some_and(|set| set.mean > LIGHT) {
+        text.push_str("ground    light; networks expect ink of 255 on a ground of 0: invert the pictures\n");
     }
     let _ = writeln!(text, "\n{}", sets(statistics, look));
     if *classes > 0 {
@@ -144,12 +150,9 @@ fn balance(statistics: &Statistics, look: Look) -> String {
     let all = |class: usize| labelled.iter().map(|set| set.labels[class]).sum::<u64>();
     let total = (0..statistics.classes).map(all).sum::<u64>().max(1);
     let largest = (0..statistics.classes).map(all).max().unwrap_or(1).max(1);
-    let name = |class: usize| match &statistics.class_names {
-        // Where they are numbers, they are the labels.
-        Some(names) if names.iter().any(|name| name.parse::<u8>().is_err()) => {
-            format!("{class} {}", names.get(class).map_or("", String::as_str))
-        }
-        _ => class.to_string(),
+    let name = |class: usize| {
+        let name = statistics.class_names.as_ref().and_then(|names| names.get(class));
+        name.map_or_else(|| class.to_string(), |name| format!("{class} {name}"))
     };
     let rows: Vec<Vec<String>> = (0..statistics.classes)
         .map(|class| {

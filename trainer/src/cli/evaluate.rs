@@ -129,6 +129,11 @@ pub(super) fn run(args: Args) -> Result<()> {
         args.set,
         thousands(dataset.len() as u64)
     );
+    if let Some(names) = source.class_names() {
+        let names: Vec<String> =
+            (0..).zip(names).map(|(label, name): (u8, _)| format!("{label} {name}")).collect();
+        text.push_str(&format!("classes   {}\n", names.join(", ")));
+    }
     text.push_str(&evaluation.render(Look::of_stdout()));
     if let Some(worst) = worst {
         let files = source.files(args.set)?;

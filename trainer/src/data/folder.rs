@@ -167,17 +167,22 @@ pub(super) fn read(origin: &Path, set: &Path, classes: &[String], limit: usize) 
     Ok(Dataset { images, labels, height, width, classes: limit, source })
 }
 
-/// The labels of classes: the numbers that they are called, where all are numbers below
-/// [`MAX_CLASSES`], else their places.
+/// Whether all classes are called by numbers below [`MAX_CLASSES`], which are their labels then.
+pub(super) fn are_labels(classes: &[String]) -> bool {
+    numbers(classes).is_some()
+}
+
+fn numbers(classes: &[String]) -> Option<Vec<u8>> {
+    let number = |class: &String| class.parse().ok().filter(|number| usize::from(*number) < MAX_CLASSES);
+    let numbers: Vec<u8> = classes.iter().map(number).collect::<Option<_>>()?;
+    // 1 and 01 are not two labels.
+    (numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len()).then_some(numbers)
+}
+
+/// The labels of classes: their numbers, else their places.
 fn labels(classes: &[String]) -> Vec<u8> {
-    let numbers: Option<Vec<u8>> = classes
-        .iter()
-        .map(|class| class.parse().ok().filter(|number| usize::from(*number) < MAX_CLASSES))
-        .collect();
-    match numbers {
-        Some(numbers) if numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len() => numbers,
-        _ => (0..classes.len()).map(|place| place.min(255) as u8).collect(),
-    }
+    let places = || (0..classes.len()).map(|place| place.min(255) as u8).collect();
+    numbers(classes).unwrap_or_else(places)
 }
 
 fn decode(path: &Path) -> Result<image::GrayImage> {

@@ -13,6 +13,7 @@
 mod error;
 mod folder;
 mod idx;
+mod kind;
 mod lines;
 mod pair;
 pub(crate) mod picture;

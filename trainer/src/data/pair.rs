@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::idx::{self, Idx, Kind};
-use super::source::Set;
+use super::kind::Set;
 use super::{DataError, Dataset, default_directory, shipped};
 
 /// Reads the images and labels of a set, upright; every label is below `classes`.

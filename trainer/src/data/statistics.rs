@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::source::Set;
+use super::kind::Set;
 use super::{Dataset, MAX_CLASSES, Missing, Part, Source};
 
 /// Figures of a data set.
@@ -20,7 +20,7 @@ pub struct Statistics {
     pub width: usize,
     /// Number of classes: one more than the largest label; 0 without labels.
     pub classes: usize,
-    /// Names of the classes, where directories have them, in alphabetical order.
+    /// Names of the classes in the order of their labels, where directories have names that are no labels.
     pub class_names: Option<Vec<String>>,
     /// The parts, and the pictures without labels.
     pub sets: Vec<SetStatistics>,

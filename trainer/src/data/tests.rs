@@ -267,6 +267,8 @@ fn missing_files_are_named() {
     assert_eq!(load(train_only.path(), Part::Train).unwrap().len(), 2);
     let text = message(train_only.path(), Part::Test);
     assert!(text.contains("expected t10k-images-idx3-ubyte") && text.contains("--split 6/1"), "{text}");
+    let divided = Source::open(train_only.path(), Some(Split::default())).unwrap();
+    assert_eq!(divided.load(Part::Test, 10).unwrap().len(), 1);
     let half = directory(&[(IMAGES, &images())]);
     assert!(
         message(half.path(), Part::Test).starts_with(&format!("{LABELS}: file: expected a readable file"))

@@ -39,14 +39,14 @@ pub struct Sets {
 }
 
 impl Sets {
-    /// Loads all three, for a network; the test set too, because a missing file should not cost a run.
+    /// Loads all three, divided and prepared as the configuration says; the test set too, because a missing file should not cost a run.
     ///
     /// # Errors
     ///
     /// Where a file is missing or damaged, or images and network do not fit.
     pub fn load(source: &Source, config: &Config, plan: &Plan) -> Result<Self> {
-        let Parts { train, validation, test } =
-            source.clone().with_pixels(config.pixels).load_parts(plan.classes())?;
+        let source = source.clone().divided(config.data.division()).with_pixels(config.pixels);
+        let Parts { train, validation, test } = source.load_parts(plan.classes())?;
         let sets = Self { train, validation, test };
         sets.test.expect_size(plan.input.height, plan.input.width)?;
         golden::check(&sets.test)?;

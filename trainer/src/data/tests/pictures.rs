@@ -45,6 +45,7 @@ fn numbers_are_labels_and_other_names_are_sorted() {
     let source = Source::open(numbers.path(), None).unwrap();
     let files = source.files(Part::All).unwrap().unwrap();
     assert!(files[0].ends_with("1/y.png") && files[3].ends_with("7/b.PNG"), "{files:?}");
+    assert!(source.class_names().is_none());
     let name = numbers.path().file_name().unwrap().to_str().unwrap();
     assert!(data.source.starts_with(&format!("{name} (sha256 ")), "{}", data.source);
 
