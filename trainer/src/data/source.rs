@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::kind::{Kind, Set, Sets};
 use super::split::{self, Indices, Split};
 use super::table::{self, Labels, Missing, OnMissing, Table};
-use super::{DataError, Dataset, MAX_CLASSES, Part, folder, pair};
+use super::{Dataset, MAX_CLASSES, Part, folder, pair};
 use crate::config::Pixels;
 
 /// A data set that was recognised; no image is read yet.
@@ -94,7 +94,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// A [`DataError`] where a file is missing, damaged, or not of this set or network.
+    /// A [`DataError`](super::DataError) where a file is missing, damaged, or not of this set or network.
     pub fn load(&self, part: Part, classes: usize) -> Result<Dataset> {
         check_classes(classes)?;
         if part == Part::All {
@@ -299,7 +299,7 @@ impl Pictures {
     ///
     /// # Errors
     ///
-    /// A [`DataError`] that names line and column of what is wrong, missing values included.
+    /// A [`DataError`](super::DataError) that names line and column of what is wrong, missing values included.
     pub fn open(path: &Path) -> Result<Pictures> {
         Pictures::read(path, OnMissing::Refuse)
     }
