@@ -14,6 +14,7 @@
 #![deny(unsafe_code)]
 
 pub mod augment;
+pub mod baseline;
 pub mod bench;
 pub mod cli;
 pub mod config;

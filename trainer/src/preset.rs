@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use crate::baseline::Method;
 use crate::config::Config;
 
 /// A configuration that ships with the trainer.
@@ -107,6 +108,12 @@ pub fn resolve(name_or_path: &str) -> Result<Config> {
     }
     let path = Path::new(name_or_path);
     if !path.exists() {
+        if Method::ALL.iter().any(|(name, _)| *name == name_or_path) {
+            bail!("{name_or_path}: no network; `trainer baseline {name_or_path}` fits it");
+        }
+        if name_or_path == "vote3" {
+            bail!("vote3: no network; `trainer evaluate A B C` lets three models vote");
+        }
         let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
         bail!(
             "{name_or_path}: neither a preset ({}) nor a file; \

@@ -4,6 +4,7 @@
 //! usage (clap's message), 130 interrupted (Ctrl-C). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
+mod baseline;
 mod bench;
 mod data;
 mod evaluate;
@@ -65,6 +66,8 @@ enum Command {
     Summary(summary::Args),
     /// Show everything about a run on one page of HTML.
     Report(report::Args),
+    /// Fit a classic classifier to compare networks with: naive Bayes, or a linear one.
+    Baseline(baseline::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Look at a data set.
@@ -129,6 +132,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Report(args) => report::run(args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Data(args) => data::run(args),
         Command::Completions(args) => {
