@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 
-use common::{failure, path, success, trainer, write_set};
+use common::{failure, path, success, write_set};
 use tempfile::TempDir;
 
 /// A data set of three classes, of which the test set lacks class 1, and `small.toml`.
@@ -180,11 +180,20 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
     assert!((result["quantized_percent"]["mean"].as_f64().unwrap() - mean).abs() < 1e-9, "{result}");
     assert!(result["quantized_percent"]["deviation"].is_number() && result["exact"] == true, "{result}");
 
+    // A group grows; a single run does not become one.
+    let four: serde_json::Value = serde_json::from_str(&success(&[
+        "train", "--resume", &group, "--data", &data, "--runs", "4", "--json",
+    ]))
+    .unwrap();
+    assert_eq!(four["runs"].as_array().unwrap()[..3], runs[..]);
+    assert_eq!(four["runs"][3]["seed"], 7);
+    let line = failure(&["train", "--resume", &format!("{group}/seed-4"), "--data", &data, "--runs", "2"]);
+    assert!(line.contains("one run, which --runs cannot continue"), "{line}");
+
     // A run with another recipe has no place in the mean.
     let configuration = format!("{group}/seed-5/config.toml");
     let edited = fs::read_to_string(&configuration).unwrap().replace("epochs = 2", "epochs = 3");
     fs::write(&configuration, edited).unwrap();
     let line = failure(&["train", "--resume", &group, "--data", &data]);
     assert!(line.contains("seed-5") && line.contains("[training] epochs = 3, but it was 2"), "{line}");
-    assert_eq!(trainer(&["train", "--resume", &group, "--runs", "4"]).status.code(), Some(2));
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 
@@ -46,11 +46,11 @@ pub(super) struct Args {
     overwrite: bool,
 
     /// Train N times, with --seed and the seeds after it, each in a directory of its own, and print mean and
-    /// standard deviation.
+    /// standard deviation. With --resume, the group grows, or its first N runs are continued.
     #[arg(
         long,
         value_name = "N",
-        conflicts_with_all = ["resume", "overwrite"],
+        conflicts_with = "overwrite",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_RUNS as u64)
     )]
     runs: Option<usize>,
@@ -117,7 +117,10 @@ pub(super) fn run(args: Args) -> Result<()> {
     if let Some(path) = &args.resume
         && Group::is_at(path)
     {
-        let group = Group::open(path)?;
+        let mut group = Group::open(path)?;
+        if let Some(runs) = args.runs {
+            group = group.with_runs(runs)?;
+        }
         let plan = plan(group.config()).with_context(|| args.origin())?;
         let source = args.data.open_divided(&group.config().data)?;
         let (place, sets) = (args.place()?, Sets::load(&source, group.config(), &plan)?);
@@ -126,6 +129,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (resumed, config) = match &args.resume {
         Some(path) => {
             let (directory, config) = RunDirectory::resume(path)?;
+            ensure!(args.runs.is_none(), "{}: one run, which --runs cannot continue", path.display());
             (Some(directory), config)
         }
         None => (None, configuration(&args)?),

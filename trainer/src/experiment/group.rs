@@ -70,9 +70,29 @@ impl Group {
             }
         };
         let group = Self { path, ..group };
-        let text = format!("runs = {runs}\n{}", group.config.to_toml()?);
-        write_whole(&group.path.join(GROUP), text.as_bytes())?;
+        group.save()?;
         Ok(group)
+    }
+
+    /// The group with another number of runs: of fewer, the first ones; of more, the group grows.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no seed for every run, or the group cannot be saved.
+    pub fn with_runs(self, runs: usize) -> Result<Self> {
+        ensure!((1..=MAX_RUNS).contains(&runs), "runs = {runs}: expected 1 to {MAX_RUNS}");
+        let grows = runs > self.runs;
+        let group = Self { runs, ..self };
+        group.config_of(runs - 1)?;
+        if grows {
+            group.save()?;
+        }
+        Ok(group)
+    }
+
+    fn save(&self) -> Result<()> {
+        let text = format!("runs = {}\n{}", self.runs, self.config.to_toml()?);
+        write_whole(&self.path.join(GROUP), text.as_bytes())
     }
 
     /// Whether a group of runs is in `path`.
@@ -226,6 +246,10 @@ mod tests {
         assert_eq!(again.run_path(2), path.join("seed-9"));
         assert_eq!(again.config_of(2).unwrap().seed, 9);
         assert_eq!(again.results().unwrap(), []);
+        // It grows, and does not forget.
+        assert_eq!(again.with_runs(5).unwrap().runs(), 5);
+        assert_eq!(Group::open(&path).unwrap().with_runs(2).unwrap().runs(), 2);
+        assert_eq!(Group::open(&path).unwrap().runs(), 5);
         let message = format!("{:#}", Group::create(Some(&path), config(), 3).unwrap_err());
         assert!(message.contains("--resume"), "{message}");
         let message = format!("{:#}", Group::create(Some(directory.path()), config(), 3).unwrap_err());
