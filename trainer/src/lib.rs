@@ -31,6 +31,7 @@ pub mod page;
 pub mod preset;
 pub mod quantize;
 pub mod report;
+pub mod reproduce;
 pub mod summary;
 pub mod train;
 pub mod verify;

@@ -14,6 +14,7 @@ mod model;
 mod predict;
 mod recipe;
 mod report;
+mod reproduce;
 mod runs;
 mod source;
 mod summary;
@@ -68,6 +69,8 @@ enum Command {
     Report(report::Args),
     /// Fit a classic classifier to compare networks with: naive Bayes, or a linear one.
     Baseline(baseline::Args),
+    /// Train what others report of MNIST, and write the table of results.
+    Reproduce(reproduce::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Look at a data set.
@@ -133,6 +136,7 @@ fn run(command: Command) -> Result<()> {
         Command::Summary(args) => summary::run(&args),
         Command::Report(args) => report::run(args),
         Command::Baseline(args) => baseline::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Data(args) => data::run(args),
         Command::Completions(args) => {

@@ -1,0 +1,173 @@
+//! `RESULTS.md`: all rows, those that were not run included.
+
+use std::thread::available_parallelism;
+
+use super::line::{Line, Size};
+use super::rows::{OURS, ROWS, Recipe};
+use crate::experiment::Spread;
+use crate::report::thousands;
+
+/// The text of the document.
+pub(super) fn render(lines: &[Line], quick: bool) -> String {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let seconds = format!(
+        "`s/epoch` is of the machine that wrote this file, with {cores} core{}",
+        if cores == 1 { "" } else { "s" }
+    );
+    let mut text = format!(
+        "# Results\n\n\
+         Written by `cargo run --release -- reproduce`, which trains every network below, exports it, and compares the \
+         quantized network with its QDQ ONNX file: every value of every layer, every test image. \
+         `cargo run --release -- reproduce --help` tells how to run a part of it.\n\n\
+         - Accuracies are in per cent of MNIST's {} test images, after the last epoch; mean ± sample standard deviation \
+         where there are several runs, with seeds 1, 2, ... Nothing was chosen on the test set.\n\
+         - 55,000 images to train and 5,000 to validate, unless a configuration says otherwise.\n\
+         - `difference` is that of our float mean to what is reported, in points: to the larger number of a range.\n\
+         - `exact` counts the runs whose quantized network has the bits of its ONNX file in every value of every layer; \
+         `largest sum` is in per cent of 2^24, below which `f32` is exact, of the first run.\n\
+         - {seconds}, and whatever else it did.\n",
+        images(lines)
+    );
+    if quick {
+        text = format!(
+            "# Results of a trial\n\n**Three steps of training each, and few images: the accuracies mean nothing.**\n\n{}",
+            text.trim_start_matches("# Results\n\n")
+        );
+    }
+    let section = |title: &str, recipe: Recipe| {
+        let lines = lines.iter().filter(|line| line.recipe == recipe);
+        format!("\n## {title}\n\n{}\n", table(lines))
+    };
+    text.push_str(&section("As their authors train them", Recipe::Authors));
+    text.push_str(&section("The same networks with our recipe", Recipe::Ours));
+    text.push_str(&format!(
+        "\nOur recipe, the same for all, with the default distortion of the images:\n\n```toml\n{OURS}```\n\n## Remarks\n\n"
+    ));
+    for row in &ROWS {
+        let same = row.same_network.map(|same| format!("the network of `{same}`"));
+        let remarks: Vec<&str> =
+            same.as_deref().into_iter().chain(Some(row.remark).filter(|remark| !remark.is_empty())).collect();
+        if !remarks.is_empty() {
+            text.push_str(&format!("- `{}`: {}.\n", row.name, remarks.join("; ")));
+        }
+    }
+    text
+}
+
+/// The test images that the figures are of.
+fn images(lines: &[Line]) -> String {
+    let most = lines.iter().map(|line| line.images).max().unwrap_or(0);
+    if most == 0 { "10,000".to_owned() } else { thousands(most) }
+}
+
+const HEADER: [&str; 14] = [
+    "network",
+    "reported",
+    "float",
+    "quantized",
+    "difference",
+    "parameters",
+    "weights, bytes",
+    "MACs",
+    "scratch, bytes",
+    "largest sum",
+    "s/epoch",
+    "runs",
+    "exact",
+    "command",
+];
+
+fn table<'a>(lines: impl Iterator<Item = &'a Line>) -> String {
+    let mut text = format!("| {} |\n|{}", HEADER.join(" | "), "---|".repeat(HEADER.len()));
+    for line in lines {
+        text.push_str(&format!("\n| {} |", cells(line).join(" | ")));
+    }
+    text
+}
+
+fn cells(line: &Line) -> [String; HEADER.len()] {
+    let dash = || "-".to_owned();
+    let spread = |spread: Option<Spread>| spread.map_or_else(dash, |spread| spread.to_string());
+    let size = |of: fn(&Size) -> Option<u64>| line.size.as_ref().and_then(of).map_or_else(dash, thousands);
+    let runs = match line.runs {
+        0 => "not run".to_owned(),
+        runs if runs < line.wanted => format!("{runs} of {}", line.wanted),
+        runs => runs.to_string(),
+    };
+    let exact = match line.exact {
+        Some(exact) if exact == line.runs => format!("{exact} of {exact}"),
+        Some(exact) => format!("**{exact} of {}**", line.runs),
+        None => dash(),
+    };
+    [
+        format!("`{}`", line.row),
+        line.reported.unwrap_or("-").to_owned(),
+        spread(line.float),
+        spread(line.quantized),
+        line.difference.map_or_else(dash, |points| format!("{points:+.2}")),
+        size(|size| Some(size.parameters)),
+        size(|size| size.weight_bytes),
+        size(|size| size.macs),
+        size(|size| size.scratch_bytes),
+        line.size
+            .and_then(|size| size.largest_sum)
+            .map_or_else(dash, |share| format!("{:.0} %", 100.0 * share)),
+        line.epoch_seconds.map_or_else(dash, |seconds| format!("{seconds:.1}")),
+        runs,
+        exact,
+        format!("`{}`", line.command),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            row: "mlp-256",
+            recipe: Recipe::Authors,
+            reported: Some("97.77 to 98.0"),
+            float: Spread::of([98.0, 98.2]),
+            quantized: Spread::of([98.1]),
+            difference: Some(0.1),
+            size: Some(Size {
+                parameters: 203_530,
+                weight_bytes: Some(203_264),
+                macs: Some(203_264),
+                scratch_bytes: Some(1_336),
+                largest_sum: Some(0.25),
+            }),
+            epoch_seconds: Some(2.04),
+            runs: 2,
+            wanted: 5,
+            exact: Some(1),
+            images: 10_000,
+            command: "trainer train mlp-256 --runs 5".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_line_says_what_was_run_and_what_was_not() {
+        let text = render(&[line()], false);
+        let row = text.lines().find(|line| line.starts_with("| `mlp-256`")).unwrap();
+        for word in ["98.10 ± 0.14", "| 98.10 |", "+0.10", "203,530", "25 %", "2 of 5", "**1 of 2**", "2.0"]
+        {
+            assert!(row.contains(word), "{word}: {row}");
+        }
+        let columns = |line: &str| line.matches('|').count();
+        assert_eq!(columns(row), HEADER.len() + 1);
+        let nothing = Line {
+            float: None,
+            quantized: None,
+            difference: None,
+            size: None,
+            runs: 0,
+            exact: None,
+            ..line()
+        };
+        let text = render(&[nothing], true);
+        assert!(text.contains("| not run | - |") && text.contains("accuracies mean nothing"), "{text}");
+        assert!(text.starts_with("# Results of a trial\n"));
+    }
+}

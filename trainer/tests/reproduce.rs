@@ -1,0 +1,106 @@
+//! `trainer reproduce` and `trainer baseline`, with trials of the rows: that every row is trained, exported and
+//! verified, that work is done once, and that what is there is not mixed with something else.
+
+mod common;
+
+use std::fs;
+
+use common::{failure, path, stderr, success, trainer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn lines(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn every_row_is_trained_and_has_the_bits_of_its_onnx_file() {
+    let directory = TempDir::new().unwrap();
+    let out = path(&directory, "out");
+    let lines = lines(&success(&["reproduce", "--quick", "--out", &out, "--json"]));
+    assert!(lines.len() > 20);
+    for line in &lines {
+        assert_eq!(line["runs"], line["wanted"], "{line}");
+        let is_network = line["command"].as_str().unwrap().contains("train ") || line["exact"].is_number();
+        if is_network {
+            assert_eq!(line["exact"], line["runs"], "{line}");
+            assert!(line["size"]["largest_sum"].as_f64().unwrap() < 1.0, "{line}");
+            assert_eq!(line["images"], 100, "{line}");
+        }
+        assert!(line["float"]["mean"].is_number(), "{line}");
+    }
+    let document = fs::read_to_string(format!("{out}/RESULTS.md")).unwrap();
+    assert!(document.contains("accuracies mean nothing") && !document.contains("not run"), "{document}");
+}
+
+#[test]
+fn what_is_finished_is_not_run_again() {
+    let directory = TempDir::new().unwrap();
+    let [out, document] = ["out", "table.md"].map(|name| path(&directory, name));
+    let run = |more: &[&str]| {
+        let some = ["reproduce", "--quick", "--recipe", "authors", "--only", "mlp-256", "--out", &out];
+        success(&[&some[..], &["--document", &document], more].concat())
+    };
+    let text = run(&[]);
+    assert!(text.contains("not run") && text.contains("table.md"), "{text}");
+    let model = format!("{out}/mlp-256/seed-1/mlp-256.postcard");
+    let written = || fs::metadata(&model).unwrap().modified().unwrap();
+    let (first, table) = (written(), fs::read_to_string(&document).unwrap());
+    assert!(table.contains("| `mlp-256` | 97.77 to 98.0 |") && table.contains("| not run |"), "{table}");
+    assert_eq!(run(&[]), text);
+    assert_eq!((written(), fs::read_to_string(&document).unwrap()), (first, table));
+
+    // More runs are added to those that are there; a second one that was interrupted goes on.
+    let two = lines(&run(&["--runs", "2", "--json"]));
+    let of = |lines: &[Value]| lines.iter().find(|line| line["row"] == "mlp-256").unwrap().clone();
+    assert_eq!((of(&two)["runs"].as_u64(), of(&two)["float"]["deviation"].is_number()), (Some(2), true));
+    assert_eq!(written(), first);
+    fs::remove_file(format!("{out}/mlp-256/seed-2/result.json")).unwrap();
+    let again = lines(&run(&["--runs", "2", "--json"]));
+    assert_eq!(of(&again)["quantized"], of(&two)["quantized"]);
+
+    // A whole run is not a trial.
+    let line = failure(&[
+        "reproduce",
+        "--only",
+        "mlp-256",
+        "--recipe",
+        "authors",
+        "--out",
+        &out,
+        "--document",
+        &document,
+    ]);
+    assert!(line.contains("of another recipe") && line.contains("but it was"), "{line}");
+}
+
+#[test]
+fn mistakes_are_found_before_any_work() {
+    let directory = TempDir::new().unwrap();
+    let out = path(&directory, "out");
+    let line = failure(&["reproduce", "--quick", "--only", "capsules", "--out", &out]);
+    assert!(line.contains("--only capsules") && line.contains("lenet-vanilla"), "{line}");
+    assert!(!fs::exists(&out).unwrap());
+    let absent = path(&directory, "absent/RESULTS.md");
+    let some = ["reproduce", "--quick", "--only", "mlp-256", "--out", &out, "--document"];
+    let line = failure(&[&some[..], &[&absent]].concat());
+    assert!(line.contains("RESULTS.md: cannot write"), "{line}");
+    #[cfg(target_os = "linux")]
+    assert!(failure(&[&some[..], &["/dev/full"]].concat()).contains("/dev/full: cannot write"));
+    assert!(!fs::exists(format!("{out}/mlp-256")).unwrap());
+    assert_eq!(trainer(&["reproduce", "--runs", "0"]).status.code(), Some(2));
+
+    // A damaged result is named.
+    fs::create_dir_all(format!("{out}/naive-bayes")).unwrap();
+    fs::write(format!("{out}/naive-bayes/result.json"), "{}").unwrap();
+    let line = failure(&["reproduce", "--quick", "--only", "mlp-256", "--out", &out]);
+    assert!(line.contains("naive-bayes/result.json") && line.contains("delete it"), "{line}");
+}
+
+#[test]
+fn classic_classifiers_are_no_networks() {
+    let line = failure(&["train", "naive-bayes"]);
+    assert!(line.contains("trainer baseline naive-bayes"), "{line}");
+    assert!(failure(&["train", "vote3"]).contains("trainer evaluate"));
+    assert!(stderr(&trainer(&["baseline", "svm"])).contains("sgd-linear"));
+}
