@@ -8,7 +8,7 @@ use serde_json::json;
 use super::print;
 use crate::experiment::{Group, Place, RunResult, Sets, Spread};
 use crate::network::plan;
-use crate::report::{Align, Look, note, table, thousands};
+use crate::report::{Align, Look, duration, note, table, thousands};
 
 /// Trains what is left of a group, and prints the figures of all of its runs.
 pub(super) fn run(group: &Group, place: &Place, sets: &Sets, as_json: bool) -> Result<()> {
@@ -89,26 +89,4 @@ pub(super) fn json(path: &Path, name: &str, results: &[RunResult]) -> Result<Str
         "exact": results.iter().all(RunResult::is_exact),
     });
     Ok(serde_json::to_string(&value).context("writing the figures as JSON")? + "\n")
-}
-
-/// A time as people say it.
-pub(super) fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        assert_eq!(duration(9.96), "10.0 s");
-        assert_eq!(duration(205.4), "3 min 25 s");
-        assert_eq!(duration(3_661.0), "1 h 01 min");
-    }
 }

@@ -15,7 +15,7 @@ use crate::engine::runtime::RuntimeModel;
 use crate::experiment::{Finished, Group, MAX_RUNS, Place, Sets, conduct};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
-use crate::report::{Align, Look, note, percent, table, thousands};
+use crate::report::{Align, Look, duration, note, percent, table, thousands};
 use crate::train::{Backend, Destination, Interrupted, RunDirectory};
 use crate::verify::Report;
 
@@ -264,7 +264,7 @@ fn summary(plan: &Plan, finished: &Finished) -> Result<String> {
         row("scratch", format!("{} bytes", thousands(model.scratch_bytes as u64))),
         row("MACs", thousands(model.macs)),
         // Of all epochs, those before an interruption included.
-        row("training", runs::duration(result.seconds())),
+        row("training", duration(result.seconds())),
         row(
             "board == ONNX",
             format!("{} of {} logits equal", thousands(report.logits_equal), thousands(report.images)),

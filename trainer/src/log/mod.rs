@@ -16,6 +16,7 @@ mod graph;
 mod jsonl;
 mod message;
 mod record;
+mod samples;
 mod tensorboard;
 
 use core::time::Duration;
@@ -23,13 +24,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use image::{GrayImage, ImageFormat};
 
 use self::jsonl::Lines;
 pub(crate) use self::jsonl::epochs;
 pub use self::jsonl::{Entry, Line, Phase, read};
+use self::samples::Picture;
 use self::tensorboard::Events;
-use crate::augment::{Augmenter, mix};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::network::Plan;
@@ -44,10 +44,6 @@ const MAX_BYTES: u64 = 1 << 30;
 const POINTS: usize = 1000;
 /// What was written is handed to the system at the end of an epoch, and at least so often.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
-/// Images on the sheet of samples, and how often each is distorted.
-const SAMPLES: usize = 10;
-const DISTORTIONS: usize = 9;
-
 /// The log of a run.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -68,14 +64,6 @@ pub(crate) struct Introduction {
     start: Entry,
     graph: Vec<u8>,
     samples: Picture,
-}
-
-/// A grey image, compressed.
-#[derive(Debug)]
-struct Picture {
-    height: u32,
-    width: u32,
-    png: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -147,7 +135,7 @@ impl Introduction {
             run: run.display().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Ok(Introduction { start, graph: graph::encode(plan), samples: samples(train, config)? })
+        Ok(Introduction { start, graph: graph::encode(plan), samples: samples::sheet(train, config)? })
     }
 }
 
@@ -305,36 +293,6 @@ impl Meter {
     fn clear(&mut self) {
         (self.loss, self.correct, self.images, self.since) = (0.0, 0, 0, Instant::now());
     }
-}
-
-/// A sheet of training images, a row each: as it is, and as training will see it.
-fn samples(train: &Dataset, config: &Config) -> Result<Picture> {
-    let augmenter = Augmenter::new(&config.augmentation, train.height, train.width);
-    let (rows, columns) = (SAMPLES.min(train.len()), 1 + DISTORTIONS);
-    let (height, width) = (train.height as u32 + 1, train.width as u32 + 1);
-    let mut sheet = GrayImage::new(columns as u32 * width, rows as u32 * height);
-    sheet.pixels_mut().for_each(|pixel| pixel.0 = [96]);
-    let mut values = vec![0.0; train.height * train.width];
-    let mut put = |row: usize, column: usize, pixel: &dyn Fn(usize) -> u8| {
-        for index in 0..train.height * train.width {
-            let x = column as u32 * width + (index % train.width) as u32;
-            let y = row as u32 * height + (index / train.width) as u32;
-            sheet.put_pixel(x, y, image::Luma([pixel(index)]));
-        }
-    };
-    for row in 0..rows {
-        let image = train.image(row);
-        put(row, 0, &|index| image[index]);
-        for column in 1..columns {
-            augmenter.distort(image, mix(config.seed), column as u64 - 1, row as u64, &mut values);
-            put(row, column, &|index| (values[index] * 256.0).clamp(0.0, 255.0) as u8);
-        }
-    }
-    let mut png = Vec::new();
-    sheet
-        .write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png)
-        .context("compressing the sample images")?;
-    Ok(Picture { height: sheet.height(), width: sheet.width(), png })
 }
 
 /// Seconds since 1970.

@@ -16,7 +16,8 @@ use anyhow::{Context, Result};
 use prost::Message as _;
 
 use super::message::{Content, Event, Image, Session, Summary, Value, What};
-use super::{MAX_BYTES, Picture, now, record};
+use super::samples::Picture;
+use super::{MAX_BYTES, now, record};
 use crate::files;
 
 const PREFIX: &str = "events.out.tfevents.";

@@ -42,7 +42,7 @@ impl Sheet {
                 let (row, column) = (place / self.tile[1], place % self.tile[1]);
                 let [red, green, blue] = if *value < 0.0 { NEGATIVE } else { POSITIVE };
                 // The eye sees little of what is faint.
-                let alpha = (value.abs() / largest.max(f32::MIN_POSITIVE)).powf(0.7) * 255.0;
+                let alpha = (value.abs() / largest.max(f32::MIN_POSITIVE)).powf(0.6) * 255.0;
                 sheet.put_pixel(
                     left + column as u32,
                     top + row as u32,

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use super::import;
 use crate::config::Config;
 use crate::data::Part;
+use crate::experiment::Group;
 use crate::export::Provenance;
 use crate::log::{self, Line};
 use crate::model::{FloatNetwork, QuantizedNetwork};
@@ -60,6 +61,11 @@ impl Subject {
             directory.is_dir(),
             "{shown}: expected the directory of a run or of a model, found {}",
             if directory.exists() { "a file" } else { "nothing" }
+        );
+        ensure!(
+            !Group::is_at(directory),
+            "{shown}: several runs are there; name one of them, as in {}",
+            directory.join("seed-1").display()
         );
         let lines = log::read(&log.join(log::LINES))?;
         let mut history = Vec::new();

@@ -82,6 +82,16 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A time as people say it.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
 /// A share as `98.76 %`; of nothing as `-`.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -102,5 +112,12 @@ mod tests {
         assert_eq!(thousands(2_831_744), "2,831,744");
         assert_eq!(percent(9_951, 10_000), "99.51 %");
         assert_eq!(percent(0, 0), "-");
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(9.96), "10.0 s");
+        assert_eq!(duration(205.4), "3 min 25 s");
+        assert_eq!(duration(3_661.0), "1 h 01 min");
     }
 }

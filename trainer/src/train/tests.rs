@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::*;
 use crate::export::postcard;
+use crate::log::{self, Entry};
 use crate::network::Values;
 
 const SIDE: usize = 12;
@@ -101,6 +102,8 @@ fn learns_and_repeats_itself_bit_for_bit() {
 fn a_killed_run_continues_as_if_nothing_had_happened() {
     let directory = tempfile::tempdir().unwrap();
     let unbroken = training(1).run(&run_in(directory.path())).unwrap();
+    let whole = told(directory.path());
+    assert_eq!(whole.len(), 5 * 7 + 5, "every step and every epoch");
     for killed_after in 1..=5 {
         let directory = tempfile::tempdir().unwrap();
         let mut epochs = 0;
@@ -116,12 +119,23 @@ fn a_killed_run_continues_as_if_nothing_had_happened() {
         assert!(message.contains("--resume"), "{message}");
         let continued = training(1).run(&run_in(directory.path())).unwrap();
         assert_eq!(fingerprint(&continued), fingerprint(&unbroken), "killed after {killed_after}");
+        assert_eq!(told(directory.path()), whole, "the log, killed after {killed_after}");
 
         let (float, quantized, provenance) = load_run(directory.path()).unwrap();
         assert_eq!(provenance.dataset, "stripes");
         let loaded = Outcome { float, quantized, provenance, history: Vec::new() };
         assert_eq!(fingerprint(&loaded), fingerprint(&unbroken));
     }
+}
+
+/// What a log says: steps with losses.
+fn told(directory: &Path) -> Vec<(u64, f64)> {
+    let lines = log::read(&directory.join(log::LINES)).unwrap();
+    let loss = |line: log::Line| match line.entry {
+        Entry::Step { loss, .. } | Entry::Epoch { loss, .. } => Some((line.step, loss)),
+        Entry::Start { .. } => None,
+    };
+    lines.into_iter().filter_map(loss).collect()
 }
 
 /// [`training`] with other lines in `[training]`, of which the last of a key counts.

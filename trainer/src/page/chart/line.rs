@@ -90,8 +90,8 @@ mod tests {
     fn many_points_are_averaged() {
         let points: Vec<(f64, f64)> = (0..601).map(|i| (f64::from(i), f64::from(i % 3))).collect();
         let thin = thin(&points);
-        assert_eq!(thin.len(), 201);
-        assert_eq!((thin[0], thin[200]), ((1.0, 1.0), (600.0, 0.0)));
+        assert_eq!(thin.len(), 101);
+        assert_eq!((thin[0], thin[100]), ((2.5, 1.0), (600.0, 0.0)));
         assert!(super::thin(&[]).is_empty());
     }
 }

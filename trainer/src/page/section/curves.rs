@@ -17,10 +17,11 @@ pub(super) fn body(facts: &Facts<'_>) -> Markup {
     if subject.history.is_empty() {
         return html! {
             p.lead {
-                "How training went is not known here: "
                 @match subject.state {
-                    State::Model => "the directory of a model has no history of the run that it comes from.",
-                    _ => { "the checkpoint and the log, " code { "log.jsonl" } ", are gone." },
+                    State::Model => "How training went is not known here: the directory of a model has no history of the \
+                                     run that it comes from.",
+                    State::Training => "The run was interrupted in its first epoch.",
+                    State::Finished => "How training went is not known any more: checkpoint and log are gone.",
                 }
             }
         };

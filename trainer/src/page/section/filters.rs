@@ -51,7 +51,7 @@ fn picture(layer: &FloatLayer) -> Markup {
                         (outputs) " filters of " (height) " \u{d7} " (width) " for one channel each"
                         @if outputs > UNITS { "; the first " (UNITS) }
                     }
-                    (alone([height, width], tiles.take(UNITS), 57.0 / width as f64))
+                    (alone([height, width], tiles.take(UNITS), 78.0 / width as f64))
                 };
             }
             let (filters, inputs) = (outputs.min(FILTERS), channels.min(FILTERS));
@@ -67,7 +67,7 @@ fn picture(layer: &FloatLayer) -> Markup {
                 }
                 @let shown: Vec<&[f32]> = rows.map(|(_, tile)| tile).collect();
                 @let most = largest(shown.iter().copied());
-                div.filters { (sheet.draw("filters by channels", &shown, most, 28.0 / (width + 1) as f64)) }
+                div.filters { (sheet.draw("filters by channels", &shown, most, 480.0 / (inputs * (width + 1)).max(48) as f64)) }
             }
         }
         _ => {

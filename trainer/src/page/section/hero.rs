@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::share;
 use crate::page::Facts;
 use crate::page::subject::State;
-use crate::report::thousands;
+use crate::report::{duration, thousands};
 
 /// A figure with its unit, and what is said below it.
 struct Figure {
@@ -107,23 +107,4 @@ fn figures(facts: &Facts<'_>) -> Vec<Figure> {
         });
     }
     figures
-}
-
-fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        assert_eq!([2.34, 75.2, 7322.0].map(duration), ["2.3 s", "1 min 15 s", "2 h 02 min"]);
-    }
 }

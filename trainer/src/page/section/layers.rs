@@ -100,7 +100,9 @@ fn ranges(facts: &Facts<'_>) -> Markup {
                     tr {
                         @for title in ["layer", "least", "median", "99 %", "99.9 %", "largest"] { th scope="col" { (title) } }
                         @if subject.quantized.is_some() {
-                            @for title in ["representable", "use of the range", "clipped"] { th scope="col" { (title) } }
+                            th scope="col" { "representable" }
+                            th.left scope="col" { "use of the range" }
+                            th scope="col" { "clipped" }
                         }
                     }
                 }
