@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 
 use super::source::DataArgs;
-use super::{print, runs};
+use super::print;
 use crate::baseline::{Baseline, Method, Options, fit};
 use crate::data::Parts;
-use crate::report::{Align, Look, percent, table, thousands};
+use crate::report::{Align, Look, duration, percent, table, thousands};
 
 /// Digits.
 const CLASSES: usize = 10;
@@ -72,7 +72,7 @@ fn render(baseline: &Baseline, look: Look) -> String {
         ),
         row("pixels", if baseline.scaled { "mean 0, deviation 1" } else { "0 to 1" }.to_owned()),
         row("parameters", thousands(baseline.parameters)),
-        row("fitting", runs::duration(baseline.seconds)),
+        row("fitting", duration(baseline.seconds)),
         row("for the board", "nothing: it computes in f32".to_owned()),
     ];
     if let Some(chosen) = &baseline.chosen {
