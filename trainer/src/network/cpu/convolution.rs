@@ -4,6 +4,10 @@
 //! a sum, over channels and over the taps of the kernel that fall on the map, of a weight times
 //! a value of another map. Weights are broadcast, images fill the vectors, and a tile of
 //! [`Simd::ROWS`] channels by two vectors of images stays in registers.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one number indexes several arrays of a tile, which stay in registers"
+)]
 
 use super::simd::{Kernel, Simd};
 
@@ -191,8 +195,9 @@ impl Gather<'_> {
                 for source in 0..sources {
                     let start = base + source * self.strides[0] + first * self.strides[1];
                     for tap in 0..taps {
-                        let column = self.weights[start + tap..].iter().step_by(self.strides[1]);
-                        weights.extend(column.take(rows));
+                        for row in 0..rows {
+                            weights.push(self.weights[start + tap + row * self.strides[1]]);
+                        }
                     }
                 }
                 panels.push(Panel { group, first: group * targets + first, rows, weights });

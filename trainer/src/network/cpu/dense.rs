@@ -1,4 +1,8 @@
 //! The product of two matrices, rows first, as dense layers and their gradients need it.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one number indexes several arrays of a tile, which stay in registers"
+)]
 
 use super::simd::{Kernel, Simd};
 

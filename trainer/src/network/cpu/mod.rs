@@ -32,7 +32,7 @@ use crate::model::Window;
 use self::convolution::Geometry;
 use self::dense::{Product, transpose};
 use self::norm::{ChannelSums, Mask, Normalize, NormalizeGradient, Requantize, RequantizeGradient};
-use self::operation::{Input, Operation, Pass, apply, plain};
+use self::operation::{Gradient, Input, Operation, Pass, apply, plain};
 use self::pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient};
 use self::simd::{LANES, run};
 use self::weight_gradient::WeightGradient;
@@ -174,7 +174,7 @@ impl<const N: usize> Operation<N> for Convolution {
         (output, ())
     }
 
-    fn backward(self, pass: Pass<'_, N, ()>) -> [Option<Vec<f32>>; N] {
+    fn backward(self, pass: Pass<'_, N, ()>) -> [Gradient; N] {
         let Pass { inputs, output, gradient, wanted, .. } = pass;
         if self.relu {
             run(Mask { output, gradient });
@@ -183,18 +183,18 @@ impl<const N: usize> Operation<N> for Convolution {
         core::array::from_fn(|index| {
             let wanted = wanted[index];
             match index {
-                0 => wanted.then(|| {
+                0 => Gradient::when(wanted, || {
                     let mut result = vec![0.0; self.geometry.input_len()];
                     run(self.geometry.input_gradient(gradient, inputs[1], &mut result));
                     result
                 }),
-                1 => wanted.then(|| {
+                1 => Gradient::when(wanted, || {
                     let mut result = vec![0.0; inputs[1].len()];
                     let geometry = self.geometry;
                     run(WeightGradient { geometry, input: inputs[0], gradient, output: &mut result });
                     result
                 }),
-                _ => wanted.then(|| sums(gradient, self.geometry.channels[1])),
+                _ => Gradient::when(wanted, || sums(gradient, self.geometry.channels[1])),
             }
         })
     }
@@ -231,7 +231,7 @@ impl<const N: usize> Operation<N> for Dense {
         (output, ())
     }
 
-    fn backward(self, pass: Pass<'_, N, ()>) -> [Option<Vec<f32>>; N] {
+    fn backward(self, pass: Pass<'_, N, ()>) -> [Gradient; N] {
         let Pass { inputs, output, gradient, wanted, .. } = pass;
         if self.relu {
             run(Mask { output, gradient });
@@ -246,16 +246,16 @@ impl<const N: usize> Operation<N> for Dense {
         core::array::from_fn(|index| {
             let wanted = wanted[index];
             match index {
-                0 => wanted.then(|| {
+                0 => Gradient::when(wanted, || {
                     let gradient = transpose(gradient, self.outputs, self.images);
                     let result = product(self.images, self.outputs, &gradient, inputs[1]);
                     transpose(&result, self.images, self.inputs)
                 }),
-                1 => wanted.then(|| {
+                1 => Gradient::when(wanted, || {
                     let input = transpose(inputs[0], self.inputs, self.images);
                     product(self.outputs, self.images, gradient, &input)
                 }),
-                _ => wanted.then(|| sums(gradient, self.outputs)),
+                _ => Gradient::when(wanted, || sums(gradient, self.outputs)),
             }
         })
     }
@@ -309,12 +309,11 @@ impl Operation<3> for BatchNorm {
         (output, Statistics { mean, variance })
     }
 
-    fn backward(self, pass: Pass<'_, 3, Statistics>) -> [Option<Vec<f32>>; 3] {
+    fn backward(self, pass: Pass<'_, 3, Statistics>) -> [Gradient; 3] {
         let Pass { inputs: [input, scale, _], output, saved, gradient, .. } = pass;
         if self.relu {
             run(Mask { output, gradient });
         }
-        let mut result = vec![0.0; input.len()];
         let (mut scale_gradient, mut bias_gradient) = (vec![0.0; scale.len()], vec![0.0; scale.len()]);
         run(NormalizeGradient {
             input,
@@ -325,11 +324,10 @@ impl Operation<3> for BatchNorm {
             count: self.count,
             epsilon: self.epsilon,
             gradient,
-            output: &mut result,
             scale_gradient: &mut scale_gradient,
             bias_gradient: &mut bias_gradient,
         });
-        [Some(result), Some(scale_gradient), Some(bias_gradient)]
+        [Gradient::InPlace, Gradient::New(scale_gradient), Gradient::New(bias_gradient)]
     }
 }
 
@@ -347,20 +345,20 @@ enum Kind {
 
 impl Operation<1> for Pool {
     /// Which value was the largest.
-    type Saved = Vec<u32>;
+    type Saved = Vec<f32>;
 
     fn shape(self) -> [usize; 4] {
         let pool::Geometry { channels, output, images, .. } = self.geometry;
         [channels, output[0], output[1], images]
     }
 
-    fn forward(self, [input]: [&[f32]; 1]) -> (Vec<f32>, Vec<u32>) {
+    fn forward(self, [input]: [&[f32]; 1]) -> (Vec<f32>, Vec<f32>) {
         let geometry = self.geometry;
         let mut output = vec![0.0; geometry.output_len()];
         let mut winners = Vec::new();
         match self.kind {
             Kind::Max { relu } => {
-                winners = vec![0; output.len()];
+                winners = vec![0.0; output.len()];
                 run(MaxPool { geometry, input, relu, output: &mut output, winners: &mut winners });
             }
             Kind::Average => run(AveragePool { geometry, input, output: &mut output }),
@@ -368,7 +366,7 @@ impl Operation<1> for Pool {
         (output, winners)
     }
 
-    fn backward(self, pass: Pass<'_, 1, Vec<u32>>) -> [Option<Vec<f32>>; 1] {
+    fn backward(self, pass: Pass<'_, 1, Vec<f32>>) -> [Gradient; 1] {
         let Pass { saved, gradient, .. } = pass;
         let geometry = self.geometry;
         let mut output = vec![0.0; geometry.input_len()];
@@ -378,7 +376,7 @@ impl Operation<1> for Pool {
             }
             Kind::Average => run(AveragePoolGradient { geometry, gradient, output: &mut output }),
         }
-        [Some(output)]
+        [Gradient::New(output)]
     }
 }
 
@@ -401,9 +399,9 @@ impl Operation<1> for Rounding {
         (output, ())
     }
 
-    fn backward(self, pass: Pass<'_, 1, ()>) -> [Option<Vec<f32>>; 1] {
+    fn backward(self, pass: Pass<'_, 1, ()>) -> [Gradient; 1] {
         let Pass { inputs: [input], gradient, .. } = pass;
         run(RequantizeGradient { input, range: self.range, gradient });
-        [Some(gradient.to_vec())]
+        [Gradient::InPlace]
     }
 }

@@ -126,10 +126,8 @@ pub(super) struct NormalizeGradient<'a> {
     pub(super) count: usize,
     /// As [`Normalize`] was given it.
     pub(super) epsilon: f32,
-    /// The gradient of the output; zero in lanes without an image.
-    pub(super) gradient: &'a [f32],
-    /// The gradient of the input; zero in lanes without an image.
-    pub(super) output: &'a mut [f32],
+    /// The gradient of the output, which becomes that of the input; zero in lanes without an image.
+    pub(super) gradient: &'a mut [f32],
     /// The gradient of the scale.
     pub(super) scale_gradient: &'a mut [f32],
     /// The gradient of the bias.
@@ -145,8 +143,7 @@ impl Kernel for NormalizeGradient<'_> {
         let zero = simd.splat(0.0);
         for channel in 0..self.scale.len() {
             let range = channel * length..(channel + 1) * length;
-            let (input, gradient) = (&self.input[range.clone()], &self.gradient[range.clone()]);
-            let output = &mut self.output[range];
+            let (input, gradient) = (&self.input[range.clone()], &mut self.gradient[range]);
             lane_sums(simd, gradient, LANES, &mut lanes, |gradient, _| gradient);
             let sum = total(&lanes);
             let center = simd.splat(-self.mean[channel]);
@@ -161,13 +158,13 @@ impl Kernel for NormalizeGradient<'_> {
             let slope = -factor * spread * spread * product / values;
             let shift = simd.splat(-factor * sum / values - slope * self.mean[channel]);
             let (factor, slope) = (simd.splat(factor), simd.splat(slope));
-            let places = input.chunks_exact(S::WIDTH).zip(gradient.chunks_exact(S::WIDTH));
-            for ((input, gradient), output) in places.zip(output.chunks_exact_mut(S::WIDTH)) {
+            for (input, gradient) in input.chunks_exact(S::WIDTH).zip(gradient.chunks_exact_mut(S::WIDTH)) {
                 let part = simd.mul_add(simd.load(input), slope, shift);
-                simd.store(simd.mul_add(simd.load(gradient), factor, part), output);
+                let result = simd.mul_add(simd.load(gradient), factor, part);
+                simd.store(result, gradient);
             }
             if self.count < self.images {
-                output.chunks_exact_mut(self.images).for_each(|place| place[self.count..].fill(0.0));
+                gradient.chunks_exact_mut(self.images).for_each(|place| place[self.count..].fill(0.0));
             }
         }
     }

@@ -28,7 +28,24 @@ pub(super) trait Operation<const N: usize>: Copy + Debug + Send + Sync + 'static
     fn forward(self, inputs: [&[f32]; N]) -> (Vec<f32>, Self::Saved);
 
     /// The gradients of those inputs that are wanted, from that of the output, which may be overwritten.
-    fn backward(self, pass: Pass<'_, N, Self::Saved>) -> [Option<Vec<f32>>; N];
+    fn backward(self, pass: Pass<'_, N, Self::Saved>) -> [Gradient; N];
+}
+
+/// The gradient of an input.
+pub(super) enum Gradient {
+    /// Not wanted.
+    None,
+    /// These values.
+    New(Vec<f32>),
+    /// What the gradient of the output was overwritten with.
+    InPlace,
+}
+
+impl Gradient {
+    /// Computes only what is wanted.
+    pub(super) fn when(wanted: bool, compute: impl FnOnce() -> Vec<f32>) -> Self {
+        if wanted { Self::New(compute()) } else { Self::None }
+    }
 }
 
 /// What a backward pass is given.
@@ -165,9 +182,15 @@ impl<const N: usize, O: Operation<N>> Backward<Flex, N> for Step<O> {
             wanted: ops.parents.each_ref().map(Option::is_some),
         });
         for ((parent, result), input) in ops.parents.into_iter().zip(results).zip(&inputs) {
-            if let (Some(parent), Some(result)) = (parent, result) {
-                gradients.register::<Flex>(parent.id, plain(result, input.shape()));
-            }
+            let Some(parent) = parent else {
+                continue;
+            };
+            let result = match result {
+                Gradient::None => continue,
+                Gradient::New(values) => plain(values, input.shape()),
+                Gradient::InPlace => gradient.reshape(input.shape()),
+            };
+            gradients.register::<Flex>(parent.id, result);
         }
     }
 }

@@ -58,7 +58,7 @@ impl Geometry {
 }
 
 /// No place of a window.
-const NONE: u32 = u32::MAX;
+const NONE: f32 = -1.0;
 
 /// The largest value of each window.
 pub(super) struct MaxPool<'a> {
@@ -67,36 +67,32 @@ pub(super) struct MaxPool<'a> {
     /// Whether negative results become zero.
     pub(super) relu: bool,
     pub(super) output: &'a mut [f32],
-    /// Which of the places under the window it was, the first of equals.
-    pub(super) winners: &'a mut [u32],
+    /// Which of the places under the window it was, the first of equals. (Floats, to be compared
+    /// in the lanes of floats.)
+    pub(super) winners: &'a mut [f32],
 }
 
 impl Kernel for MaxPool<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let images = self.geometry.images;
+        let zero = simd.splat(0.0);
         self.geometry.windows(|place, window| {
-            for lane in (0..images).step_by(LANES) {
-                let mut most = [f32::NEG_INFINITY; LANES];
-                let mut winner = [0; LANES];
+            for lane in (0..images).step_by(S::WIDTH) {
+                let mut most = simd.splat(f32::NEG_INFINITY);
+                let mut winner = zero;
                 for (index, from) in window.iter().enumerate() {
-                    let values = &self.input[from * images + lane..][..LANES];
-                    for lane in 0..LANES {
-                        // What is not a number wins: training has to notice it.
-                        let larger = !(values[lane] <= most[lane]);
-                        most[lane] = if larger { values[lane] } else { most[lane] };
-                        winner[lane] = if larger { index as u32 } else { winner[lane] };
-                    }
+                    let value = simd.load(&self.input[from * images + lane..]);
+                    // What is not a number wins: training has to notice it.
+                    winner = simd.select(value, most, winner, simd.splat(index as f32));
+                    most = simd.select(value, most, most, value);
                 }
                 if self.relu {
-                    for lane in 0..LANES {
-                        let off = most[lane] <= 0.0;
-                        winner[lane] = if off { NONE } else { winner[lane] };
-                        most[lane] = if off { 0.0 } else { most[lane] };
-                    }
+                    winner = simd.select(most, zero, simd.splat(NONE), winner);
+                    most = simd.select(most, zero, zero, most);
                 }
-                self.output[place * images + lane..][..LANES].copy_from_slice(&most);
-                self.winners[place * images + lane..][..LANES].copy_from_slice(&winner);
+                simd.store(most, &mut self.output[place * images + lane..]);
+                simd.store(winner, &mut self.winners[place * images + lane..]);
             }
         });
     }
@@ -106,25 +102,27 @@ impl Kernel for MaxPool<'_> {
 pub(super) struct MaxPoolGradient<'a> {
     pub(super) geometry: Geometry,
     pub(super) gradient: &'a [f32],
-    pub(super) winners: &'a [u32],
+    pub(super) winners: &'a [f32],
     /// The gradient of the input; zeros before.
     pub(super) output: &'a mut [f32],
 }
 
 impl Kernel for MaxPoolGradient<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let images = self.geometry.images;
+        let zero = simd.splat(0.0);
         self.geometry.windows(|place, window| {
-            for lane in (0..images).step_by(LANES) {
-                let gradient = &self.gradient[place * images + lane..][..LANES];
-                let winners = &self.winners[place * images + lane..][..LANES];
+            for lane in (0..images).step_by(S::WIDTH) {
+                let gradient = simd.load(&self.gradient[place * images + lane..]);
+                let winner = simd.load(&self.winners[place * images + lane..]);
                 for (index, to) in window.iter().enumerate() {
-                    let output = &mut self.output[to * images + lane..][..LANES];
-                    for lane in 0..LANES {
-                        let part = if winners[lane] == index as u32 { gradient[lane] } else { 0.0 };
-                        output[lane] += part;
-                    }
+                    // The winner is this one: neither below nor above.
+                    let index = simd.splat(index as f32);
+                    let part = simd.select(index, winner, gradient, zero);
+                    let part = simd.select(winner, index, part, zero);
+                    let output = &mut self.output[to * images + lane..];
+                    simd.store(simd.add(simd.load(output), part), output);
                 }
             }
         });

@@ -4,7 +4,8 @@
 //! the instructions that every processor of the target has, and takes the widest at run time.
 //! Vectors hold the same position of different images, and what is summed over images is summed
 //! in [`LANES`] lanes whatever the width: the results of AVX2 and AVX-512 are equal bit for bit.
-#![allow(unsafe_code)] // The intrinsics of an instruction set, behind tokens that prove its presence.
+#![allow(clippy::needless_range_loop, reason = "one number indexes the lanes of several vectors")]
+#![allow(unsafe_code, reason = "the intrinsics of an instruction set, behind tokens that prove its presence")]
 
 /// Images in step: every feature map holds a multiple of this many, the last ones blank.
 pub(super) const LANES: usize = 16;
@@ -32,6 +33,14 @@ pub(super) trait Simd: Copy {
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger one; `b` where either is not a number.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `then` where `a <= b`, else `otherwise`, also where either is not a number.
+    fn select(
+        self,
+        a: Self::Vector,
+        b: Self::Vector,
+        then: Self::Vector,
+        otherwise: Self::Vector,
+    ) -> Self::Vector;
 }
 
 /// A computation that can be compiled for any instruction set. Its methods, and what they call,
@@ -80,11 +89,15 @@ pub(super) fn run_at<K: Kernel>(level: Level, kernel: K) {
     match level {
         Level::Portable => kernel.run(Portable),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the assertion above: the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { x86::avx2(kernel) },
+        Level::Avx2 => {
+            // SAFETY: the assertion above: the processor has AVX2 and FMA.
+            unsafe { x86::avx2(kernel) }
+        }
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the assertion above: the processor has AVX-512F, AVX2 and FMA.
-        Level::Avx512 => unsafe { x86::avx512(kernel) },
+        Level::Avx512 => {
+            // SAFETY: the assertion above: the processor has AVX-512F, AVX2 and FMA.
+            unsafe { x86::avx512(kernel) }
+        }
     }
 }
 
@@ -140,6 +153,15 @@ impl Simd for Portable {
         result.iter_mut().zip(b).for_each(|(a, b)| *a = if *a > b { *a } else { b });
         result
     }
+
+    #[inline(always)]
+    fn select(self, a: [f32; 8], b: [f32; 8], then: [f32; 8], otherwise: [f32; 8]) -> [f32; 8] {
+        let mut result = otherwise;
+        for lane in 0..8 {
+            result[lane] = if a[lane] <= b[lane] { then[lane] } else { otherwise[lane] };
+        }
+        result
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -168,9 +190,23 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Avx512(());
 
+    /// `b` where the mask says so, else `a`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn blend256(a: __m256, b: __m256, mask: __m256) -> __m256 {
+        _mm256_blendv_ps(a, b, mask)
+    }
+
+    /// `b` where the mask says so, else `a`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    fn blend512(a: __m512, b: __m512, mask: __mmask16) -> __m512 {
+        _mm512_mask_blend_ps(mask, a, b)
+    }
+
     macro_rules! implement {
         ($token:ty, $vector:ty, $width:literal, $rows:literal, $columns:literal, $splat:ident, $load:ident, $store:ident,
-         $mul_add:ident, $add:ident, $max:ident) => {
+         $mul_add:ident, $add:ident, $max:ident, $compare:ident, $blend:ident) => {
             impl Simd for $token {
                 const WIDTH: usize = $width;
                 const ROWS: usize = $rows;
@@ -214,6 +250,12 @@ mod x86 {
                     // SAFETY: the token, as above.
                     unsafe { $max(a, b) }
                 }
+
+                #[inline(always)]
+                fn select(self, a: $vector, b: $vector, then: $vector, otherwise: $vector) -> $vector {
+                    // SAFETY: the token, as above.
+                    unsafe { $blend(otherwise, then, $compare::<_CMP_LE_OQ>(a, b)) }
+                }
             }
         };
     }
@@ -229,7 +271,9 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
-        _mm256_max_ps
+        _mm256_max_ps,
+        _mm256_cmp_ps,
+        blend256
     );
     implement!(
         Avx512,
@@ -242,6 +286,8 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
-        _mm512_max_ps
+        _mm512_max_ps,
+        _mm512_cmp_ps_mask,
+        blend512
     );
 }

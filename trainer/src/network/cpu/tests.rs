@@ -346,7 +346,7 @@ fn the_width_of_vectors_does_not_change_a_bit() {
             [output, mean, variance].concat()
         });
         agree("gradient of batch norm", |level| {
-            let mut output = vec![0.0; input.len()];
+            let mut gradient = input.clone();
             let (mut scale_gradient, mut bias_gradient) = (vec![0.0; channels], vec![0.0; channels]);
             let (mean, variance) = (vec![0.1; channels], vec![0.4; channels]);
             run_at(
@@ -359,13 +359,12 @@ fn the_width_of_vectors_does_not_change_a_bit() {
                     images,
                     count,
                     epsilon: 1e-5,
-                    gradient: &input,
-                    output: &mut output,
+                    gradient: &mut gradient,
                     scale_gradient: &mut scale_gradient,
                     bias_gradient: &mut bias_gradient,
                 },
             );
-            [output, scale_gradient, bias_gradient].concat()
+            [gradient, scale_gradient, bias_gradient].concat()
         });
     }
 }
@@ -408,5 +407,29 @@ fn a_network_is_the_same_in_both_layouts() {
                 within(1e-3, found, expected, &format!("{images} images, learning: {learn}"));
             }
         }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let device = Device::flex();
+    let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0; 4] };
+    let map = || {
+        let mut values = vec![-1.0; 2 * 4 * 4 * LANES];
+        values[5 * LANES + 3] = f32::NAN;
+        Tensor::<4>::from_data(TensorData::new(values, [2, 4, 4, LANES]), &device)
+    };
+    let ones = |count: usize| Tensor::<1>::ones([count], &device);
+    let weight = |shape: [usize; 2]| Tensor::<2>::ones(shape, &device);
+    let results = [
+        convolve(map(), weight([3, 8]), Some(ones(3)), &window, 1, true),
+        multiply(map(), weight([3, 32]), Some(ones(3)), true),
+        max_pool(map(), &window, true),
+        average_pool(map(), &window),
+        normalize(map(), ones(2), ones(2), 16, 1e-5, true).0,
+        requantize(map(), (0.0, 255.0)),
+    ];
+    for (index, result) in results.into_iter().enumerate() {
+        assert!(vector(result).iter().any(|value| value.is_nan()), "operation {index}");
     }
 }

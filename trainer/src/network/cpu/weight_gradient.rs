@@ -6,6 +6,10 @@
 //! some *columns* stays in registers; the columns are input channels under one tap or, where
 //! there are hardly any, neighbouring taps of one input channel. Tiles walk over a few rows at a
 //! time, which then stay in the nearest cache for all taps.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "one number indexes several arrays of a tile, which stay in registers"
+)]
 
 use core::ops::Range;
 
