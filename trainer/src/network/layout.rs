@@ -2,10 +2,10 @@
 //! that depend on it.
 
 use burn::backend::DispatchDevice;
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu as positive_part;
 use burn::tensor::module::{avg_pool2d, batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
+use burn::tensor::{Device, Tensor};
 
 use super::cpu;
 use crate::model::Window;
@@ -25,11 +25,10 @@ pub(crate) enum Layout {
 impl Layout {
     /// The layout for the device that holds the images.
     pub(crate) fn of(images: &Tensor<4>) -> Self {
-        match images.device().inner().as_dispatch() {
-            DispatchDevice::Flex(_) => Self::ImagesLast { images: images.dims()[0] },
-            // Without a GPU there is no other device.
-            #[allow(unreachable_patterns)]
-            _ => Self::ImagesFirst,
+        if is_cpu(&images.device()) {
+            Self::ImagesLast { images: images.dims()[0] }
+        } else {
+            Self::ImagesFirst
         }
     }
 
@@ -173,6 +172,11 @@ pub(crate) fn round_through<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     // Exact: the distance to the nearest integer, and its sum with `x`, need no more bits than `x`.
     let distance = value.clone().round() - value;
     x + distance.autodiff()
+}
+
+/// Whether a device is the CPU.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 fn with(relu: bool, x: Tensor<4>) -> Tensor<4> {

@@ -14,6 +14,7 @@ mod plan;
 mod structure;
 
 pub use fold::fold;
+pub(crate) use layout::is_cpu;
 pub(crate) use module::update_statistics;
 pub use module::{Mode, Network};
 pub use plan::{Normalization, Plan, Step, plan};

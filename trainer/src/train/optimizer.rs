@@ -4,26 +4,41 @@
 //! gradient, by `w <- w * (1 - rate * weight_decay)` before the step; the others add `weight_decay * w`
 //! to the gradient, so that it is divided like the gradient itself.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
     AdaGradConfig, AdaGradState, AdamConfig, AdamWConfig, LrDecayState, Optimizer, RecordState,
     RmsPropConfig, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Training};
+use crate::network::is_cpu;
+
+/// Parameters that the CPU takes a step of at a time: few enough for the cache that is a core's own to
+/// hold them, their gradients and their state.
+const PART: usize = 1 << 15;
 
 /// An optimizer of all parameters of a network.
 pub(super) struct Rule {
+    /// On the CPU, parts of the vector that are computed on all cores; on a GPU one, all of it. Every
+    /// parameter takes a step of its own, so that the result is the same.
+    parts: Vec<Part>,
+    weight_decay: f64,
+    decoupled: bool,
+}
+
+/// An optimizer of some parameters that lie together.
+struct Part {
+    range: Range<usize>,
     stepper: Box<dyn Stepper>,
     /// 1 where a parameter decays.
     decay: Tensor<1>,
-    weight_decay: f64,
-    decoupled: bool,
 }
 
 /// The state of an optimizer, by the names that burn gives its parts; empty before the first step.
@@ -36,39 +51,15 @@ pub(super) struct RuleState {
 impl Rule {
     /// The optimizer of a recipe; `decay` is 1 where a parameter decays, else 0.
     pub(super) fn new(training: &Training, decay: Tensor<1>) -> Self {
-        let epsilon = training.epsilon() as f32;
-        let [beta1, beta2] = [training.beta1(), training.beta2()].map(|beta| beta as f32);
-        let stepper: Box<dyn Stepper> = match training.optimizer {
-            config::Optimizer::AdamW => {
-                let rule = AdamWConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(epsilon);
-                stepper(rule.with_weight_decay(0.0).build())
-            }
-            config::Optimizer::Adam => {
-                let rule = AdamConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(epsilon);
-                stepper(rule.build())
-            }
-            config::Optimizer::Sgd => {
-                let momentum = MomentumConfig {
-                    momentum: training.momentum(),
-                    dampening: 0.0,
-                    nesterov: training.nesterov.unwrap_or(false),
-                };
-                let momentum = (momentum.momentum > 0.0).then_some(momentum);
-                stepper(SgdConfig::new().with_momentum(momentum).build())
-            }
-            config::Optimizer::RmsProp => {
-                let rule = RmsPropConfig::new().with_alpha(training.alpha() as f32).with_epsilon(epsilon);
-                stepper(rule.with_momentum(training.momentum() as f32).build())
-            }
-            config::Optimizer::AdaGrad => {
-                let sum = decay.zeros_like().add_scalar(training.initial_accumulator());
-                let rule = AdaGradConfig::new().with_lr_decay(0.0).with_epsilon(epsilon).build();
-                Box::new(Stateful { rule, state: Some(AdaGradState::new(LrDecayState::new(0, sum))) })
-            }
-        };
+        let length = decay.dims()[0];
+        let part = if is_cpu(&decay.device()) { PART } else { length.max(1) };
+        let parts = (0..length.div_ceil(part)).map(|index| {
+            let range = index * part..length.min((index + 1) * part);
+            let decay = decay.clone().slice([range.clone()]);
+            Part { range, stepper: stepper_of(training, &decay), decay }
+        });
         Self {
-            stepper,
-            decay,
+            parts: parts.collect(),
             weight_decay: training.weight_decay(),
             decoupled: matches!(training.optimizer, config::Optimizer::AdamW | config::Optimizer::Sgd),
         }
@@ -78,36 +69,120 @@ impl Rule {
     pub(super) fn step(
         &mut self,
         learning_rate: f64,
-        mut parameters: Tensor<1>,
-        mut gradient: Tensor<1>,
+        parameters: Tensor<1>,
+        gradient: Tensor<1>,
     ) -> Tensor<1> {
-        if self.weight_decay > 0.0 {
-            if self.decoupled {
-                let kept = self.decay.clone().mul_scalar(-learning_rate * self.weight_decay);
-                parameters = parameters * kept.add_scalar(1.0);
-            } else {
-                let pull = parameters.clone() * self.decay.clone().mul_scalar(self.weight_decay);
-                gradient = gradient + pull;
-            }
+        let (weight_decay, decoupled) = (self.weight_decay, self.decoupled);
+        if let [part] = &mut self.parts[..] {
+            return part.step(learning_rate, parameters, gradient, weight_decay, decoupled);
         }
-        self.stepper.step(learning_rate, parameters, gradient)
+        let steps = self.parts.par_iter_mut().map(|part| {
+            let of = |tensor: &Tensor<1>| tensor.clone().slice([part.range.clone()]);
+            let (parameters, gradient) = (of(&parameters), of(&gradient));
+            part.step(learning_rate, parameters, gradient, weight_decay, decoupled)
+        });
+        let parts: Vec<Tensor<1>> = steps.collect();
+        if parts.is_empty() { parameters } else { Tensor::cat(parts, 0) }
     }
 
     /// The state that [`Rule::restore`] continues from.
     pub(super) fn save(&self) -> Result<RuleState> {
-        self.stepper.save()
+        let mut whole = RuleState::default();
+        for (index, part) in self.parts.iter().enumerate() {
+            let state = part.stepper.save()?;
+            if index == 0 {
+                whole = state;
+                continue;
+            }
+            for ((_, whole), (_, part)) in whole.vectors.iter_mut().zip(state.vectors) {
+                whole.extend(part);
+            }
+        }
+        Ok(whole)
     }
 
     /// Continues from a checkpoint.
     ///
     /// # Errors
     ///
-    /// Where the state is that of another optimizer.
+    /// Where the state is that of another optimizer, or of another number of parameters.
     pub(super) fn restore(&mut self, state: &RuleState) -> Result<()> {
         if state.vectors.is_empty() && state.counters.is_empty() {
             return Ok(());
         }
-        self.stepper.restore(state, &self.decay.device())
+        let length = self.parts.last().map_or(0, |part| part.range.end);
+        for (name, values) in &state.vectors {
+            ensure!(
+                values.len() == length,
+                "the checkpoint's {name} is of {} parameters, but the network has {length}",
+                values.len()
+            );
+        }
+        for part in &mut self.parts {
+            let of =
+                |(name, values): &(String, Vec<f32>)| (name.clone(), values[part.range.clone()].to_vec());
+            let vectors = state.vectors.iter().map(of).collect();
+            let device = part.decay.device();
+            part.stepper.restore(&RuleState { vectors, counters: state.counters.clone() }, &device)?;
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// The parameters after a step.
+    fn step(
+        &mut self,
+        learning_rate: f64,
+        mut parameters: Tensor<1>,
+        mut gradient: Tensor<1>,
+        weight_decay: f64,
+        decoupled: bool,
+    ) -> Tensor<1> {
+        if weight_decay > 0.0 {
+            if decoupled {
+                let kept = self.decay.clone().mul_scalar(-learning_rate * weight_decay);
+                parameters = parameters * kept.add_scalar(1.0);
+            } else {
+                let pull = parameters.clone() * self.decay.clone().mul_scalar(weight_decay);
+                gradient = gradient + pull;
+            }
+        }
+        self.stepper.step(learning_rate, parameters, gradient)
+    }
+}
+
+/// The optimizer of a recipe, for as many parameters as `decay` has.
+fn stepper_of(training: &Training, decay: &Tensor<1>) -> Box<dyn Stepper> {
+    let epsilon = training.epsilon() as f32;
+    let [beta1, beta2] = [training.beta1(), training.beta2()].map(|beta| beta as f32);
+    match training.optimizer {
+        config::Optimizer::AdamW => {
+            let rule = AdamWConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(epsilon);
+            stepper(rule.with_weight_decay(0.0).build())
+        }
+        config::Optimizer::Adam => {
+            let rule = AdamConfig::new().with_beta_1(beta1).with_beta_2(beta2).with_epsilon(epsilon);
+            stepper(rule.build())
+        }
+        config::Optimizer::Sgd => {
+            let momentum = MomentumConfig {
+                momentum: training.momentum(),
+                dampening: 0.0,
+                nesterov: training.nesterov.unwrap_or(false),
+            };
+            let momentum = (momentum.momentum > 0.0).then_some(momentum);
+            stepper(SgdConfig::new().with_momentum(momentum).build())
+        }
+        config::Optimizer::RmsProp => {
+            let rule = RmsPropConfig::new().with_alpha(training.alpha() as f32).with_epsilon(epsilon);
+            stepper(rule.with_momentum(training.momentum() as f32).build())
+        }
+        config::Optimizer::AdaGrad => {
+            let sum = decay.zeros_like().add_scalar(training.initial_accumulator());
+            let rule = AdaGradConfig::new().with_lr_decay(0.0).with_epsilon(epsilon).build();
+            Box::new(Stateful { rule, state: Some(AdaGradState::new(LrDecayState::new(0, sum))) })
+        }
     }
 }
 
@@ -222,6 +297,39 @@ mod tests {
             square = beta2 * square + (1.0 - beta2) * gradient * gradient;
             let unbiased = |value: f64, beta: f64| value / (1.0 - beta.powi(step as i32));
             RATE * unbiased(mean, beta1) / (unbiased(square, beta2).sqrt() + 1e-8)
+        }
+    }
+
+    /// A vector of several parts takes the same steps, bit for bit, as its pieces alone do; and its state
+    /// goes through a checkpoint.
+    #[test]
+    fn parts_of_a_vector_take_its_steps() {
+        let length = 2 * PART + 5;
+        let wave = |rate: f32| (0..length).map(|i| (i as f32 * rate).sin()).collect::<Vec<f32>>();
+        let tensor = |values: &[f32]| {
+            Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::flex())
+        };
+        let (start, gradient) = (wave(0.7), wave(1.3));
+        for name in ["adamw", "adam", "sgd", "rmsprop", "adagrad"] {
+            let mut training: Training =
+                toml::from_str(&format!("optimizer = \"{name}\"\nweight_decay = 0.1")).unwrap();
+            training.resolve();
+            let new = |length: usize| Rule::new(&training, tensor(&vec![1.0; length]));
+            let mut rule = new(length);
+            let once = rule.step(RATE, tensor(&start), tensor(&gradient));
+            let mut restored = new(length);
+            restored.restore(&rule.save().unwrap()).unwrap();
+            let twice = values(&restored.step(RATE, once, tensor(&gradient)));
+            for range in [0..PART, PART..2 * PART, 2 * PART..length] {
+                let mut piece = new(range.len());
+                let gradient = &gradient[range.clone()];
+                let once = piece.step(RATE, tensor(&start[range.clone()]), tensor(gradient));
+                assert_eq!(values(&piece.step(RATE, once, tensor(gradient))), twice[range], "{name}");
+            }
+            match new(length - 1).restore(&rule.save().unwrap()) {
+                Err(error) => assert!(error.to_string().contains("65541"), "{error:#}"),
+                Ok(()) => assert_eq!(name, "sgd", "which has no state without momentum"),
+            }
         }
     }
 
