@@ -26,9 +26,9 @@ use crate::verify::{ModelFiles, open};
 /// The time that this thread had a processor, where the system tells; so that what else runs on the
 /// machine counts less.
 #[cfg(unix)]
-use cpu_time::ThreadTime as Clock;
+pub(crate) use cpu_time::ThreadTime as Clock;
 #[cfg(not(unix))]
-use std::time::Instant as Clock;
+pub(crate) use std::time::Instant as Clock;
 
 /// What [`bench()`] measured.
 #[derive(Clone, Debug, Serialize)]

@@ -345,6 +345,26 @@ fn pipes_and_devices_are_not_waited_for() {
 }
 
 #[test]
+fn bench_measures_training_and_writes_nothing() {
+    let text = success(&["bench", "--training", "nano", "--steps", "2", "--batch-size", "6", "--json"]);
+    let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&figures["images"], &figures["batch"]), (&12.into(), &6.into()));
+    assert!(figures["images_per_processor_second"].as_f64().unwrap() > 0.0);
+    let shares = ["loading", "gradients", "update"].map(|share| figures[share].as_f64().unwrap());
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+    assert!(success(&["bench", "--training", "nano", "--steps", "1"]).contains("loading and distortion"));
+    for (arguments, expected) in [
+        (&["bench", "--training", "no-such"][..], "neither a preset"),
+        (&["bench", "--training", "nano", "--batch-size", "0"], "batch_size"),
+        (&["bench", "--training", "nano", "--steps", "0"], "--steps"),
+        (&["bench", "--training", "nano", "models/nano"], "cannot be used"),
+        (&["bench", "--steps", "3"], "--training"),
+    ] {
+        assert!(failure(arguments).contains(expected), "{arguments:?}");
+    }
+}
+
+#[test]
 fn bench_prints_figures_and_checks_the_logits() {
     let nano = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano");
     let text = success(&["bench", nano, "--images", "64", "--seconds", "0", "--json"]);

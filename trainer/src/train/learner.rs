@@ -17,6 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{Augmenter, mix};
+use crate::bench::Clock;
 use crate::config::Training;
 use crate::data::Dataset;
 use crate::network::{Mode, Network, Structure, Values, update_statistics};
@@ -141,6 +142,18 @@ impl Workers {
         batch: &Batch,
         learning_rate: f64,
     ) -> Result<Tally> {
+        self.timed_step(task, learner, batch, learning_rate).map(|(tally, _)| tally)
+    }
+
+    /// The same, and what it took.
+    pub(super) fn timed_step(
+        &self,
+        task: &Arc<Task>,
+        learner: &mut Learner,
+        batch: &Batch,
+        learning_rate: f64,
+    ) -> Result<(Tally, Spent)> {
+        let mut spent = Spent::default();
         let shards = self.pools.len().clamp(1, batch.indices.len().max(1));
         let parts = split(batch.indices.len(), shards).into_iter().enumerate().collect();
         let (task, values, batch) = (task.clone(), learner.values.clone(), batch.clone());
@@ -149,6 +162,7 @@ impl Workers {
             let share = range.len() as f64 / batch.indices.len() as f64;
             task.gradients(&values, &batch, shard, &batch.indices[range], share, &device)
         })?;
+        let clock = Clock::now();
         let mut tally = Tally::default();
         let mut gradient = None;
         let mut statistics = None;
@@ -161,6 +175,8 @@ impl Workers {
         for result in results {
             let result = result?;
             tally.add(result.tally);
+            spent.loading += result.spent.loading;
+            spent.gradients += result.spent.gradients;
             gradient = add(gradient, result.gradient);
             if let Some(part) = result.statistics {
                 statistics = add(statistics, part);
@@ -169,7 +185,8 @@ impl Workers {
         if let Some(gradient) = gradient {
             learner.update(gradient, statistics, learning_rate, step);
         }
-        Ok(tally)
+        spent.update = clock.elapsed().as_secs_f64();
+        Ok((tally, spent))
     }
 
     /// Loss and accuracy without distortion, dropout or label smoothing.
@@ -203,7 +220,19 @@ impl Workers {
     }
 }
 
+/// Seconds of processors that the parts of a step took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    /// Reading and distorting images.
+    pub(super) loading: f64,
+    /// Forward and backward passes.
+    pub(super) gradients: f64,
+    /// Adding up the gradients, and the optimizer.
+    pub(super) update: f64,
+}
+
 struct Gradients {
+    spent: Spent,
     gradient: Tensor<1>,
     statistics: Option<Tensor<1>>,
     tally: Tally,
@@ -220,6 +249,7 @@ impl Task {
         share: f64,
         device: &Device,
     ) -> Result<Gradients> {
+        let clock = Clock::now();
         let area = image_size(&self.images);
         let mut pixels = vec![0.0f32; indices.len() * area];
         let labels: Vec<u8> = indices.iter().map(|&index| self.images.labels[index]).collect();
@@ -227,6 +257,7 @@ impl Task {
             let image = self.images.image(index);
             self.augmenter.distort(image, batch.seed, batch.epoch, index as u64, pixels);
         }
+        let loading = clock.elapsed().as_secs_f64();
         let device = device.clone().autodiff();
         let shape = [indices.len(), 1, self.images.height, self.images.width];
         let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
@@ -250,7 +281,8 @@ impl Task {
 
         let tally = tally(logits.inner(), &labels)?;
         let statistics = (!statistics.is_empty()).then(|| Tensor::cat(statistics, 0).mul_scalar(share));
-        Ok(Gradients { gradient, statistics, tally })
+        let spent = Spent { loading, gradients: clock.elapsed().as_secs_f64() - loading, update: 0.0 };
+        Ok(Gradients { spent, gradient, statistics, tally })
     }
 }
 

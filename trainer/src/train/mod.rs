@@ -15,6 +15,7 @@ mod learner;
 mod optimizer;
 mod phase;
 mod schedule;
+mod speed;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 pub use interim::{Interim, interim, is_finished};
 pub(crate) use learner::Tally;
+pub use speed::TrainingSpeed;
 
 use core::fmt;
 use std::path::PathBuf;

@@ -73,6 +73,21 @@ impl<'a> Phase<'a> {
         Self { training, integer: true, options }
     }
 
+    /// What all steps share.
+    pub(super) fn task(&self, structure: &Structure) -> Arc<Task> {
+        Arc::new(Task {
+            structure: structure.clone(),
+            images: self.training.train.clone(),
+            augmenter: Augmenter::new(
+                &self.training.config.augmentation,
+                self.training.train.height,
+                self.training.train.width,
+            ),
+            classes: self.training.plan.classes(),
+            label_smoothing: self.options.label_smoothing,
+        })
+    }
+
     fn extent(&self) -> Extent {
         let images = self.training.train.len();
         let batch = self.options.batch_size.min(images);
@@ -110,17 +125,7 @@ impl<'a> Phase<'a> {
         };
         let workers = &self.training.workers;
         let mut learner = Learner::new(structure, &state, &self.options, workers.device())?;
-        let task = Arc::new(Task {
-            structure: structure.clone(),
-            images: self.training.train.clone(),
-            augmenter: Augmenter::new(
-                &self.training.config.augmentation,
-                self.training.train.height,
-                self.training.train.width,
-            ),
-            classes: self.training.plan.classes(),
-            label_smoothing: self.options.label_smoothing,
-        });
+        let task = self.task(structure);
         let schedule = Schedule::new(&self.options, extent.steps);
         let State { epochs, running, mut best, .. } = state;
         let mut running = running.unwrap_or_default();
