@@ -43,13 +43,17 @@ impl Window {
         let ([vertical, horizontal], [down, across]) = (self.kernel, self.stride);
         let (kernel, stride) = if axis == 0 { (vertical, down) } else { (horizontal, across) };
         let padded = length.saturating_add(before as u16).saturating_add(after as u16);
-        match padded.checked_sub(kernel as u16) {
-            Some(room) => match room.checked_div(stride as u16) {
-                Some(steps) => steps + 1,
-                None => 0,
-            },
-            None => 0,
+        let Some(mut room) = padded.checked_sub(kernel as u16) else { return 0 };
+        if stride == 0 {
+            return 0;
         }
+        // Without a division, for which Cortex-M0 would link a function.
+        let mut positions = 1;
+        while room >= stride as u16 {
+            room -= stride as u16;
+            positions += 1;
+        }
+        positions
     }
 }
 
@@ -130,7 +134,10 @@ impl Block<'_> {
 }
 
 /// What a layer does. Its weights, where it has any, are its [`parameters`](Layer::parameters).
+///
+/// Aligned so that it is copied in words.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(4))]
 pub enum Operation {
     /// 2-D convolution with fused max-pool (a pool of 1 x 1 where there is none), weights
     /// `[output channel][kernel row][kernel column][input channel / groups]`.
@@ -167,7 +174,11 @@ pub enum Operation {
 
 /// One layer, with the shapes and signs that follow from the layers before it.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Layer<'a> {
+    pub(crate) block: Block<'a>,
+    /// What it does.
+    pub operation: Operation,
     /// Shape of the input, without padding.
     pub input: Shape,
     /// Shape of the output.
@@ -176,9 +187,6 @@ pub struct Layer<'a> {
     pub input_signed: bool,
     /// Whether the output bytes are `i8`.
     pub output_signed: bool,
-    /// What it does.
-    pub operation: Operation,
-    pub(crate) block: Block<'a>,
 }
 
 impl<'a> Layer<'a> {
@@ -219,6 +227,13 @@ impl<'a> Layer<'a> {
                 Padding { top: 0, left: 0, bottom: 0, right: 0 }
             }
         }
+    }
+
+    /// Values in one row of its input, padding included.
+    pub(crate) const fn padded_row(&self) -> usize {
+        let padding = self.padding();
+        let width = self.input.width as usize + padding.left as usize + padding.right as usize;
+        width * self.input.channels as usize
     }
 
     /// Bytes of scratch that hold the rows of its input, and bytes that hold sums of its outputs: the

@@ -146,7 +146,7 @@ impl Arrangement {
     }
 
     /// Whether a run holds nothing beside its weights that would change a sum.
-    pub(crate) fn is_well_formed<const FEATURES: u32>(self, run: &[u8]) -> bool {
+    pub(crate) fn is_well_formed<const FEATURES: u32>(&self, run: &[u8]) -> bool {
         match self {
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.is_well_formed(run),
             Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => {
@@ -347,7 +347,7 @@ impl Paired {
     }
 
     /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
-    pub(crate) fn is_well_formed(self, run: &[u8]) -> bool {
+    pub(crate) fn is_well_formed(&self, run: &[u8]) -> bool {
         let magnitude = |byte: u8| u32::from((byte as i8).unsigned_abs());
         // Loops, and not `positions`: a board has them too.
         let mut weights = 0;

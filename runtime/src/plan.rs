@@ -13,49 +13,47 @@
 use crate::model::{Layer, Operation};
 use crate::order::{Arrangement, Interleaved};
 
-/// How one layer uses its share of the scratch memory, and when it fires.
+/// How one layer uses its share of the scratch memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayerPlan {
     /// Rows in the ring: exactly the rows that one output row is computed from.
     pub(crate) ring_rows: u16,
-    /// Input rows from one output row to the next.
-    pub(crate) step: u16,
-    /// Bytes of one ring row, padding columns included.
-    pub(crate) row_bytes: usize,
     /// Number of `i32` sums.
     pub(crate) sums: u16,
+    /// Bytes of one ring row, padding columns included.
+    pub(crate) row_bytes: usize,
 }
 
 impl LayerPlan {
     /// The plan of a layer; a pure function of its shape, so that the exporter, the loader and the
     /// executor agree.
     pub(crate) fn new(layer: &Layer<'_>) -> Self {
-        let padding = layer.padding();
-        let width = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
-        let row_bytes = width * usize::from(layer.input.channels);
-        match &layer.operation {
+        let row_bytes = layer.padded_row();
+        let (ring_rows, sums) = match &layer.operation {
             Operation::Convolution { window, pool, .. } => {
                 let [kernel, _] = window.kernel;
                 let [stride, _] = window.stride;
-                let ring_rows = (u16::from(pool.kernel[0]) - 1) * u16::from(stride) + u16::from(kernel);
-                let step = u16::from(pool.stride[0]) * u16::from(stride);
-                Self { ring_rows, step, row_bytes, sums: 0 }
+                ((u16::from(pool.kernel[0]) - 1) * u16::from(stride) + u16::from(kernel), 0)
             }
-            Operation::MaxPool { window, .. } | Operation::AveragePool { window, .. } => Self {
-                ring_rows: u16::from(window.kernel[0]),
-                step: u16::from(window.stride[0]),
-                row_bytes,
-                sums: 0,
-            },
+            Operation::MaxPool { window, .. } | Operation::AveragePool { window, .. } => {
+                (window.kernel[0].into(), 0)
+            }
             Operation::Dense { rows_per_step } => {
                 let accumulates = *rows_per_step < layer.input.height || layer.block.yields_logits();
-                Self {
-                    ring_rows: *rows_per_step,
-                    step: *rows_per_step,
-                    row_bytes,
-                    sums: if accumulates { layer.output.channels } else { 0 },
-                }
+                (*rows_per_step, if accumulates { layer.output.channels } else { 0 })
             }
+        };
+        Self { ring_rows, sums, row_bytes }
+    }
+
+    /// Input rows from one output row of a layer to the next.
+    pub(crate) const fn step(layer: &Layer<'_>) -> u16 {
+        match layer.operation {
+            Operation::Convolution { window, pool, .. } => pool.stride[0] as u16 * window.stride[0] as u16,
+            Operation::MaxPool { window, .. } | Operation::AveragePool { window, .. } => {
+                window.stride[0] as u16
+            }
+            Operation::Dense { rows_per_step } => rows_per_step,
         }
     }
 

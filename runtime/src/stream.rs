@@ -66,41 +66,52 @@ impl fmt::Display for ScratchError {
 
 impl core::error::Error for ScratchError {}
 
-/// A layer, its share of the scratch memory, and what it remembers between rows.
+/// A layer, its share of the scratch memory, and what it remembers between rows: 64 bytes on a 32-bit core.
 #[derive(Debug)]
 struct Stage<'m, 's> {
     layer: Layer<'m>,
     /// The ring, and then the sums.
     memory: &'s mut [u8],
-    plan: LayerPlan,
-    /// Rows that have arrived, padding included.
-    arrived: u16,
-    /// Output rows computed.
-    emitted: u16,
+    /// Rows in the ring.
+    ring_rows: u16,
     /// Slot of the ring that the next row is written to.
     slot: u16,
+    /// Rows that complete the next window.
+    missing: u16,
+    /// Output rows computed.
+    emitted: u16,
 }
 
-impl Stage<'_, '_> {
+impl<'m, 's> Stage<'m, 's> {
+    /// The stage of a layer, and what is left of the memory.
+    fn new(layer: Layer<'m>, memory: &'s mut [u32]) -> (Self, &'s mut [u32]) {
+        let plan = LayerPlan::new(&layer);
+        let (memory, rest) = memory.split_at_mut_checked(plan.bytes() / 4).unwrap_or_default();
+        let memory = bytemuck::try_cast_slice_mut(memory).unwrap_or_default();
+        (Self { layer, memory, ring_rows: plan.ring_rows, slot: 0, missing: 0, emitted: 0 }, rest)
+    }
+
     /// Lets the padding above the image arrive. Where there is none, whatever is in the ring is
     /// written before it is read.
     fn restart<const FEATURES: u32>(&mut self) {
-        (self.arrived, self.slot, self.emitted) = (0, 0, 0);
+        (self.slot, self.missing, self.emitted) = (0, self.ring_rows, 0);
         if any(FEATURES, f::PADDING) {
             let (padding, value) = (self.layer.padding(), self.layer.padding_value());
             if padding != Padding::default() {
                 self.memory.fill(value);
             }
             // Padding is smaller than the kernel, so that it neither fills the ring nor a window.
-            (self.arrived, self.slot) = (padding.top.into(), padding.top.into());
+            self.slot = padding.top.into();
+            self.missing = self.ring_rows.saturating_sub(self.slot);
         }
     }
 
     /// Where the next row goes, padding columns included.
     fn next_slot(&mut self) -> &mut [u8] {
-        let start = usize::from(self.slot) * self.plan.row_bytes;
-        debug_assert!(start + self.plan.row_bytes <= self.memory.len());
-        self.memory.get_mut(start..start + self.plan.row_bytes).unwrap_or_default()
+        let row_bytes = self.layer.padded_row();
+        let start = usize::from(self.slot) * row_bytes;
+        debug_assert!(start + row_bytes <= self.memory.len());
+        self.memory.get_mut(start..start + row_bytes).unwrap_or_default()
     }
 
     /// Where the next row goes, without the padding columns.
@@ -110,33 +121,42 @@ impl Stage<'_, '_> {
         }
         let left = usize::from(self.layer.padding().left) * usize::from(self.layer.input.channels);
         let row = self.layer.input.row();
-        debug_assert!(left + row <= self.plan.row_bytes);
         self.next_slot().get_mut(left..left + row).unwrap_or_default()
     }
 
-    /// Takes note of a row that was written to the next slot; whether it completes a window.
-    fn arrive(&mut self) -> bool {
-        self.arrived += 1;
+    /// Takes note of a row that was written to the next slot; the number of the window that it completes.
+    fn arrive(&mut self) -> Option<usize> {
         self.slot += 1;
-        if self.slot == self.plan.ring_rows {
+        if self.slot == self.ring_rows {
             self.slot = 0;
         }
-        u32::from(self.arrived)
-            == u32::from(self.emitted) * u32::from(self.plan.step) + u32::from(self.plan.ring_rows)
+        self.missing -= 1;
+        if self.missing != 0 {
+            return None;
+        }
+        self.missing = LayerPlan::step(&self.layer);
+        let window = self.emitted;
+        self.emitted += 1;
+        Some(window.into())
     }
 
     /// Whether all rows of the image have arrived but some of the padding below has not.
     fn awaits_padding(&self) -> bool {
         let padding = self.layer.padding();
-        let image = u16::from(padding.top) + self.layer.input.height;
-        (image..image + u16::from(padding.bottom)).contains(&self.arrived)
+        let image = u32::from(padding.top) + u32::from(self.layer.input.height);
+        // To complete the next window there have to be so many rows, padding above included.
+        let step = u32::from(LayerPlan::step(&self.layer));
+        let needed = u32::from(self.emitted) * step + u32::from(self.ring_rows);
+        let arrived = needed - u32::from(self.missing);
+        (image..image + u32::from(padding.bottom)).contains(&arrived)
     }
 
     /// The ring, without what rounds it up to words, and the sums.
-    fn parts(&mut self) -> (&Layer<'_>, &[u8], &mut [i32]) {
-        let Self { layer, memory, plan, .. } = self;
-        let (ring, sums) = memory.split_at_mut_checked(plan.ring_bytes()).unwrap_or_default();
-        let ring = ring.get(..usize::from(plan.ring_rows) * plan.row_bytes).unwrap_or_default();
+    fn parts(&mut self) -> (&Layer<'m>, &[u8], &mut [i32]) {
+        let Self { layer, memory, ring_rows, .. } = self;
+        let used = usize::from(*ring_rows) * layer.padded_row();
+        let (ring, sums) = memory.split_at_mut_checked(used.next_multiple_of(4)).unwrap_or_default();
+        let ring = ring.get(..used).unwrap_or_default();
         (layer, ring, bytemuck::try_cast_slice_mut(sums).unwrap_or_default())
     }
 }
@@ -178,12 +198,10 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
     fn divide(&mut self) {
         let mut rest = core::mem::take(&mut self.workspace);
         for layer in self.model.layers() {
-            let plan = LayerPlan::new(&layer);
-            let (memory, tail) = rest.split_at_mut_checked(plan.bytes() / 4).unwrap_or_default();
+            let (stage, tail) = Stage::new(layer, rest);
             rest = tail;
-            let memory = bytemuck::try_cast_slice_mut(memory).unwrap_or_default();
             // A model has at most LAYERS layers, so that there is always room.
-            let _ = self.stages.push(Stage { layer, memory, plan, arrived: 0, emitted: 0, slot: 0 });
+            let _ = self.stages.push(stage);
         }
         self.workspace = rest;
     }
@@ -262,9 +280,7 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
             else {
                 return;
             };
-            if stage.arrive() {
-                let row = usize::from(stage.emitted);
-                stage.emitted += 1;
+            if let Some(row) = stage.arrive() {
                 let out = followers.first_mut().map_or(&mut [][..], Stage::next_row::<FEATURES>);
                 if emit::<FEATURES>(stage, row, self.workspace, out) && !out.is_empty() {
                     observer.row(index, stage.output_row(row), out);
@@ -304,7 +320,7 @@ fn emit<const FEATURES: u32>(
     workspace: &mut [u32],
     out: &mut [u8],
 ) -> bool {
-    let (slot, row_bytes) = (usize::from(stage.slot), stage.plan.row_bytes);
+    let (slot, row_bytes) = (usize::from(stage.slot), stage.layer.padded_row());
     let (layer, ring, sums) = stage.parts();
     // The rows of the window that was just completed.
     let rows = Rows::new(ring, row_bytes, slot);

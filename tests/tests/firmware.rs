@@ -159,8 +159,8 @@ fn only_what_the_model_uses_is_linked() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("depthwise.postcard");
     let depthwise = format::encode(&depthwise()).expect("a well-formed network");
     fs::write(&path, &depthwise).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let m0 = (&MICROBIT, ["4four11convolution", "4four5dense"], 14 << 10);
-    let m4 = (&STM32F405, ["7armv7em5plain", "7armv7em5dense"], 17 << 10);
+    let m0 = (&MICROBIT, ["4four11convolution", "4four5dense"], 11 << 10);
+    let m4 = (&STM32F405, ["7armv7em5plain", "7armv7em5dense"], 13 << 10);
     for (Board { target, .. }, kernels, most) in [m0, m4] {
         let build = |model: Option<&Path>| {
             let mut build = cargo("bench", "build");

@@ -64,12 +64,20 @@ impl Runs {
         // None there can be, which the compiler does not see by itself.
         let interleaved = self.interleaved.filter(|_| any(FEATURES, f::INTERLEAVED));
         let (run_bytes, count) = match interleaved {
-            None => (self.length.checked_mul(usize::from(block.weight_bits))?.div_ceil(8), outputs),
-            Some(interleaved) => (interleaved.block_bytes()?, interleaved.blocks()),
+            None => (product(self.length, block.weight_bits.into())?.div_ceil(8), self.outputs),
+            Some(interleaved) => (interleaved.block_bytes()?, interleaved.blocks() as u16),
         };
-        let weight_bytes = run_bytes.checked_mul(count)?.checked_mul(usize::from(self.steps))?;
+        let weight_bytes = product(product(run_bytes, count)?, self.steps)?;
         let padded = weight_bytes.checked_next_multiple_of(4)?;
         let others = outputs * 4 + block.output.shifts(outputs) + block.output.table_bytes::<ALL>();
         Some((padded.checked_add(others)?, weight_bytes, run_bytes))
     }
+}
+
+/// A product of less than 2^32. In two halves: Cortex-M0 would link a function for one of 64 bits.
+fn product(a: usize, b: u16) -> Option<usize> {
+    let (a, b) = (u32::try_from(a).ok()? as usize, usize::from(b));
+    let low = (a & 0xffff) * b;
+    let high = (a >> 16) * b + (low >> 16);
+    if high >> 16 != 0 { None } else { Some(high << 16 | low & 0xffff) }
 }

@@ -16,7 +16,7 @@ pub(super) fn check<const FEATURES: u32>(layer: &Layer<'_>, index: u8) -> Result
     }
     let misplaced = LoadError::BlockAlignment { layer: index };
     let parameters = layer.parameters_of::<FEATURES>().ok_or(misplaced)?;
-    let runs = Runs::of::<FEATURES>(layer).ok_or(misplaced)?;
+    let Some(runs) = &Runs::of::<FEATURES>(layer) else { return Err(misplaced) };
     let weights_end = 4 * usize::from(runs.outputs) + parameters.weights.len();
     let zeros = layer.block.bytes.iter().skip(weights_end).take(usize::from(layer.block.filler));
     if zeros.fold(0, |all, byte| all | byte) != 0 {
@@ -26,7 +26,7 @@ pub(super) fn check<const FEATURES: u32>(layer: &Layer<'_>, index: u8) -> Result
         return Err(LoadError::Shift { layer: index });
     }
     let signed = layer.input_signed;
-    match (runs.interleaved, parameters.weight_bits) {
+    match (&runs.interleaved, parameters.weight_bits) {
         (Some(interleaved), _) if any(FEATURES, f::INTERLEAVED) => {
             interleaved_accumulators(index, signed, &parameters, interleaved)?;
         }
@@ -40,7 +40,7 @@ pub(super) fn check<const FEATURES: u32>(layer: &Layer<'_>, index: u8) -> Result
         _ => {}
     }
     if any(FEATURES, HAS_MORE)
-        && let Some(arrangement) = runs.arrangement
+        && let Some(arrangement) = &runs.arrangement
         && parameters
             .weights
             .chunks_exact(runs.length.max(1))
@@ -58,7 +58,7 @@ fn accumulators<const FEATURES: u32, const BITS: u8>(
     layer: u8,
     signed: bool,
     parameters: &Parameters<'_>,
-    runs: Runs,
+    runs: &Runs,
 ) -> Result<(), LoadError> {
     let largest_input = if signed { 128 } else { 255 };
     // Such a sum is too large with any input, and its product with 255 and a bias fit 32 bits.
@@ -106,7 +106,7 @@ fn interleaved_accumulators(
     layer: u8,
     signed: bool,
     parameters: &Parameters<'_>,
-    interleaved: Interleaved,
+    interleaved: &Interleaved,
 ) -> Result<(), LoadError> {
     let largest_input: u64 = if signed { 128 } else { 255 };
     let magnitude = |byte: u8| u64::from((byte as i8).unsigned_abs());

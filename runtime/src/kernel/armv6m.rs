@@ -18,7 +18,7 @@ mod planar;
 
 use core::arch::global_asm;
 
-use super::{Rows, four, portable};
+use super::{Rows, clear, four, portable};
 use crate::format::features::{self as f, any};
 use crate::model::Layer;
 use crate::order::Arrangement;
@@ -40,6 +40,15 @@ struct Dot {
 unsafe extern "C" {
     fn tenfold_dot_unsigned(job: *mut Dot);
     fn tenfold_dot_signed(job: *mut Dot);
+    fn tenfold_copy(to: *mut u8, from: *const u8, count: usize);
+}
+
+/// As [`portable::copy_row`]. Not by `memcpy`, which takes a kilobyte of flash where nothing else links it.
+pub(crate) fn copy_row(row: &[u8], to: &mut [u8]) {
+    let (filled, missing) = to.split_at_mut(row.len().min(to.len()));
+    // SAFETY: `row` has as many bytes as `filled`, at least. They do not overlap, as one is borrowed mutably.
+    unsafe { tenfold_copy(filled.as_mut_ptr(), row.as_ptr(), filled.len()) };
+    clear(missing);
 }
 
 /// As [`portable::convolution`].
@@ -62,29 +71,30 @@ pub(crate) fn convolution<const FEATURES: u32>(
     }
 }
 
-/// Adds the products of `inputs` with as many 8-bit weights from each of `starts`, which ascend, to `sums`.
+/// Adds the products of `inputs` with as many 8-bit weights of each of four runs, `run_bytes` apart, to `sums`;
+/// from run number `last` on they are that one.
 #[inline(always)]
 pub(super) fn multiply_four(
     weights: &[u8],
-    starts: [usize; 4],
+    run_bytes: usize,
+    last: usize,
     inputs: &[u8],
     signed: bool,
     sums: &mut [i32; 4],
 ) {
-    let [.., last_start] = starts;
-    if inputs.is_empty() || last_start + inputs.len() > weights.len() {
+    if inputs.is_empty() || last * run_bytes + inputs.len() > weights.len() {
         return;
     }
+    let run = |index: usize| weights.as_ptr().wrapping_add(index.min(last) * run_bytes);
     let mut job = Dot {
-        weights: starts.map(|start| weights.as_ptr().wrapping_add(start)),
+        weights: [run(0), run(1), run(2), run(3)],
         inputs: inputs.as_ptr(),
         last: inputs.len() - 1,
         sums: *sums,
     };
     let dot = if signed { tenfold_dot_signed } else { tenfold_dot_unsigned };
-    // SAFETY: the loop reads bytes number 0 to `last` of the inputs and, from each start on, of the
-    // weights, where the last start's fit, as was compared above, and no other start is behind it. It
-    // writes to the job alone.
+    // SAFETY: the loop reads all bytes of the inputs and as many of each run of weights, of which the last one's
+    // fit, as was compared above. It writes to the job alone.
     unsafe {
         dot(&raw mut job);
     }

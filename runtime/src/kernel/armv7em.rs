@@ -20,7 +20,7 @@ mod paired;
 
 use core::arch::global_asm;
 
-use super::{Rows, portable, requantize};
+use super::{Rows, clear, portable, requantize};
 use crate::arithmetic::{activation, unpack_weight};
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
@@ -43,9 +43,37 @@ struct Dot {
     sums: [i32; 4],
 }
 
+/// What the loop of a dense layer needs; its fields are read in this order.
+#[repr(C)]
+struct Dense {
+    inputs: *const u8,
+    /// After the last whole word of inputs.
+    whole_end: *const u8,
+    inputs_end: *const u8,
+    run_bytes: usize,
+    /// Moved on by the loop, as are those that follow.
+    weights: *const u8,
+    sums: *mut i32,
+    count: usize,
+}
+
+/// Most sums of a dense layer that are on the stack at a time.
+const BLOCK: usize = 16;
+
 unsafe extern "C" {
+    fn tenfold_dense_unsigned(job: *mut Dense);
+    fn tenfold_dense_signed(job: *mut Dense);
     fn tenfold_dot_unsigned(job: *mut Dot);
     fn tenfold_dot_signed(job: *mut Dot);
+    fn tenfold_copy(to: *mut u8, from: *const u8, count: usize);
+}
+
+/// As [`portable::copy_row`]. Not by `memcpy`, which takes a kilobyte of flash where nothing else links it.
+pub(crate) fn copy_row(row: &[u8], to: &mut [u8]) {
+    let (filled, missing) = to.split_at_mut(row.len().min(to.len()));
+    // SAFETY: `row` has as many bytes as `filled`, at least. They do not overlap, as one is borrowed mutably.
+    unsafe { tenfold_copy(filled.as_mut_ptr(), row.as_ptr(), filled.len()) };
+    clear(missing);
 }
 
 /// As [`portable::convolution`].
@@ -115,10 +143,7 @@ fn plain<const FEATURES: u32>(layer: &Layer<'_>, job: Convolution<'_, '_>, rows:
 /// Four biases or sums from number `first` on, completed with zeros.
 #[inline(always)]
 fn four_of(values: &[i32], first: usize) -> [i32; 4] {
-    let mut all = [0; 4];
-    let values = values.get(first..).unwrap_or_default();
-    all.iter_mut().zip(values).for_each(|(to, &from)| *to = from);
-    all
+    core::array::from_fn(|index| values.get(first + index).copied().unwrap_or(0))
 }
 
 /// Requantizes the sums of `count` outputs from number `first` on.
@@ -205,23 +230,7 @@ pub(crate) fn dense_step<const FEATURES: u32>(
     input: &[u8],
     sums: &mut [i32],
 ) {
-    let mut run = step * sums.len();
-    let mut rest = sums;
-    if let Some(mut groups) = Groups::new::<FEATURES>(layer, parameters, run, rest.len() / 4, input) {
-        let (fours, others) = rest.as_chunks_mut::<4>();
-        run += 4 * fours.len();
-        for sums in fours {
-            groups.next(sums);
-        }
-        rest = others;
-    }
-    for sums in rest.chunks_mut(4) {
-        let mut totals = four_of(sums, 0);
-        let four = Four::new::<FEATURES>(parameters, layer.input_signed, run, sums.len());
-        four.dot::<FEATURES>(0, input, &mut totals);
-        sums.iter_mut().zip(totals).for_each(|(to, from)| *to = from);
-        run += sums.len();
-    }
+    accumulate::<FEATURES>(layer, parameters, step * sums.len(), input, sums);
 }
 
 /// As [`portable::dense`].
@@ -232,79 +241,52 @@ pub(crate) fn dense<const FEATURES: u32>(
     input: &[u8],
     out: &mut [u8],
 ) {
-    let mut first = 0;
-    let whole = out.len() / 4;
-    if let Some(mut groups) = Groups::new::<FEATURES>(layer, parameters, 0, whole, input) {
-        let (fours, _) = out.as_chunks_mut::<4>();
-        let each = parameters.bias.as_chunks::<4>().0.iter().zip(parameters.shifts.as_chunks::<4>().0);
-        for (values, (bias, shifts)) in fours.iter_mut().zip(each) {
-            let mut sums = *bias;
-            groups.next(&mut sums);
-            for ((value, sum), &shift) in values.iter_mut().zip(sums).zip(shifts) {
-                *value = requantize::<FEATURES>(sum, shift, parameters.output);
-            }
+    let each = out.chunks_mut(BLOCK).zip(parameters.bias.chunks(BLOCK)).zip(parameters.shifts.chunks(BLOCK));
+    for (index, ((values, bias), shifts)) in each.enumerate() {
+        let mut sums: [i32; BLOCK] = core::array::from_fn(|index| bias.get(index).copied().unwrap_or(0));
+        let sums = sums.get_mut(..values.len()).unwrap_or_default();
+        accumulate::<FEATURES>(layer, parameters, index * BLOCK, input, sums);
+        for ((value, &mut sum), &shift) in values.iter_mut().zip(sums).zip(shifts) {
+            *value = requantize::<FEATURES>(sum, shift, parameters.output);
         }
-        first = 4 * whole;
-    }
-    while first < out.len() {
-        let count = 4.min(out.len() - first);
-        let mut sums = four_of(parameters.bias, first);
-        let four = Four::new::<FEATURES>(parameters, layer.input_signed, first, count);
-        four.dot::<FEATURES>(0, input, &mut sums);
-        finish_four::<FEATURES>(parameters, &sums, first, count, out);
-        first += count;
     }
 }
 
-/// Groups of four runs of 8-bit weights, one after the other, that are multiplied with the same inputs.
-struct Groups {
-    job: Dot,
-    left: usize,
-    step: usize,
-    dot: unsafe extern "C" fn(*mut Dot),
-}
-
-impl Groups {
-    /// `count` groups from run number `first` on; `None` where the loop is not for such weights.
-    #[inline(always)]
-    fn new<const FEATURES: u32>(
-        layer: &Layer<'_>,
-        parameters: &Parameters<'_>,
-        first: usize,
-        count: usize,
-        input: &[u8],
-    ) -> Option<Self> {
-        let length = input.len();
-        let weights = parameters.weights.get(first * length..(first + 4 * count) * length)?;
-        let is_8 = !any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) || parameters.weight_bits == 8;
-        if !is_8 || length == 0 || length % 4 != 0 || parameters.run_bytes != length {
-            return None;
+/// Adds the products of `input` with the runs of weights from number `first` on to `sums`.
+#[inline(always)]
+fn accumulate<const FEATURES: u32>(
+    layer: &Layer<'_>,
+    parameters: &Parameters<'_>,
+    first: usize,
+    input: &[u8],
+    sums: &mut [i32],
+) {
+    let (length, count) = (input.len(), sums.len());
+    let signed = any(FEATURES, f::SIGNED_INPUT) && layer.input_signed;
+    if any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) && parameters.weight_bits != 8 {
+        for (index, sums) in sums.chunks_mut(4).enumerate() {
+            let four = Four::new::<FEATURES>(parameters, signed, first + 4 * index, sums.len());
+            let mut totals = four_of(sums, 0);
+            four.dot::<FEATURES>(0, input, &mut totals);
+            sums.iter_mut().zip(&totals).for_each(|(to, &from)| *to = from);
         }
-        let run = |index: usize| weights.as_ptr().wrapping_add(index * length);
-        let inputs = input.as_ptr_range();
-        let weights = [run(0), run(1), run(2), run(3)];
-        let job = Dot { inputs: inputs.start, weights, inputs_end: inputs.end, sums: [0; 4] };
-        let dot = if any(FEATURES, f::SIGNED_INPUT) && layer.input_signed {
-            tenfold_dot_signed
+        return;
+    }
+    let weights = parameters.weights.get(first * length..).unwrap_or_default();
+    if count == 0 || weights.len() < count * length || parameters.run_bytes != length {
+        return;
+    }
+    let inputs = input.as_ptr();
+    let (whole_end, inputs_end) = (inputs.wrapping_add(length & !3), inputs.wrapping_add(length));
+    let (weights, sums) = (weights.as_ptr(), sums.as_mut_ptr());
+    let mut job = Dense { inputs, whole_end, inputs_end, run_bytes: length, weights, sums, count };
+    // SAFETY: the loop reads the inputs and as many bytes of each of `count` runs of weights, whose length was
+    // compared above, and reads and writes `count` sums. It writes to the job and to the sums alone.
+    unsafe {
+        if signed {
+            tenfold_dense_signed(&raw mut job);
         } else {
-            tenfold_dot_unsigned
-        };
-        Some(Self { job, left: count, step: 4 * length, dot })
-    }
-
-    /// The products of the next group, added to `sums`.
-    #[inline(always)]
-    fn next(&mut self, sums: &mut [i32; 4]) {
-        let Some(left) = self.left.checked_sub(1) else { return };
-        self.left = left;
-        self.job.sums = *sums;
-        // SAFETY: the loop reads the inputs, a multiple of four bytes other than 0, and as many of each of
-        // four runs; `new` has compared the lengths of all groups, of which `left` were left. It writes to
-        // the job alone.
-        unsafe { (self.dot)(&raw mut self.job) };
-        for weights in &mut self.job.weights {
-            *weights = weights.wrapping_add(self.step);
+            tenfold_dense_unsigned(&raw mut job);
         }
-        *sums = self.job.sums;
     }
 }

@@ -26,6 +26,7 @@ use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
 use crate::order::Order;
 
+pub(crate) use armv7em::copy_row;
 pub(crate) use portable::{Convolution, average_pool, max_pool};
 
 global_asm!(include_str!("armv81m/loops.s"), options(raw));

@@ -76,7 +76,7 @@ pub(crate) fn dense_step<const FEATURES: u32>(
     for sums in sums.chunks_mut(4) {
         let mut totals = four_of(sums, 0);
         Four::new(parameters, layer.input_signed, run, sums.len()).dot::<FEATURES>(0, input, &mut totals);
-        sums.iter_mut().zip(totals).for_each(|(to, from)| *to = from);
+        sums.iter_mut().zip(&totals).for_each(|(to, &from)| *to = from);
         run += sums.len();
     }
 }
@@ -100,10 +100,7 @@ pub(crate) fn dense<const FEATURES: u32>(
 /// Four biases or sums from number `first` on, completed with zeros.
 #[inline(always)]
 fn four_of(values: &[i32], first: usize) -> [i32; 4] {
-    let mut all = [0; 4];
-    let values = values.get(first..).unwrap_or_default();
-    all.iter_mut().zip(values).for_each(|(to, &from)| *to = from);
-    all
+    core::array::from_fn(|index| values.get(first + index).copied().unwrap_or(0))
 }
 
 /// Requantizes the sums of `count` outputs from number `first` on.
@@ -128,8 +125,9 @@ fn finish_four<const FEATURES: u32>(
 struct Four<'a> {
     /// From the first output's on.
     weights: &'a [u8],
-    /// Where each output's start there, in ascending order.
-    starts: [usize; 4],
+    run_bytes: usize,
+    /// Number of the last output.
+    last: usize,
     bits: u8,
     signed: bool,
 }
@@ -140,8 +138,7 @@ impl<'a> Four<'a> {
     fn new(parameters: &Parameters<'a>, signed: bool, first: usize, count: usize) -> Self {
         let Parameters { weights, run_bytes, weight_bits, .. } = *parameters;
         let weights = weights.get(first * run_bytes..).unwrap_or_default();
-        let starts = [0, 1, 2, 3].map(|index: usize| index.min(count - 1) * run_bytes);
-        Self { weights, starts, bits: weight_bits, signed }
+        Self { weights, run_bytes, last: count - 1, bits: weight_bits, signed }
     }
 
     /// Adds the products of `patch` with the weights from number `position` on to `sums`.
@@ -150,13 +147,13 @@ impl<'a> Four<'a> {
         let signed = any(FEATURES, f::SIGNED_INPUT) && self.signed;
         if !any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) || self.bits == 8 {
             let weights = self.weights.get(position..).unwrap_or_default();
-            return multiply_four(weights, self.starts, patch, signed, sums);
+            return multiply_four(weights, self.run_bytes, self.last, patch, signed, sums);
         }
         for (index, patch) in patch.chunks(UNPACKED).enumerate() {
             let position = position + index * UNPACKED;
             let mut unpacked = [0; 4 * UNPACKED];
-            for (&start, unpacked) in self.starts.iter().zip(unpacked.chunks_exact_mut(UNPACKED)) {
-                let run = self.weights.get(start..).unwrap_or_default();
+            for (index, unpacked) in unpacked.chunks_exact_mut(UNPACKED).enumerate() {
+                let run = self.weights.get(index.min(self.last) * self.run_bytes..).unwrap_or_default();
                 let unpacked = unpacked.iter_mut().take(patch.len());
                 if any(FEATURES, f::WEIGHTS_4) && self.bits == 4 {
                     unpack::<4>(run, position, unpacked);
@@ -164,7 +161,7 @@ impl<'a> Four<'a> {
                     unpack::<2>(run, position, unpacked);
                 }
             }
-            multiply_four(&unpacked, [0, 1, 2, 3].map(|run| run * UNPACKED), patch, signed, sums);
+            multiply_four(&unpacked, UNPACKED, 3, patch, signed, sums);
         }
     }
 }

@@ -66,7 +66,9 @@ pub(crate) use only as choice;
 #[cfg(back_end = "x86_64")]
 pub(crate) use x86_64::choice;
 
-pub(crate) use back_end::{Convolution, average_pool, convolution, dense, dense_step, finish, max_pool};
+pub(crate) use back_end::{
+    Convolution, average_pool, convolution, copy_row, dense, dense_step, finish, max_pool,
+};
 
 use crate::arithmetic::{rounding_shift, saturate_i8, saturate_u8};
 use crate::format::features::{self as f, any};
@@ -102,11 +104,14 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Copies a row of the image; a shorter one is completed with zeros.
-pub(crate) fn copy_row(row: &[u8], to: &mut [u8]) {
-    let (filled, missing) = to.split_at_mut(row.len().min(to.len()));
-    filled.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
-    missing.fill(0);
+/// Sets bytes to zero, of which there are few. Not by `memset`, which takes 400 bytes of flash where nothing
+/// else links it.
+#[cfg(any(back_end = "armv6m", back_end = "armv7em"))]
+pub(crate) fn clear(bytes: &mut [u8]) {
+    for byte in bytes {
+        // Seen as one store after the other.
+        *core::hint::black_box(byte) = 0;
+    }
 }
 
 /// Requantizes an accumulator to the byte that is stored.

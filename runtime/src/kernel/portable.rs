@@ -225,6 +225,13 @@ fn fully_connect<const FEATURES: u32, const BITS: u8, const SIGNED: bool>(
     }
 }
 
+/// Copies a row of the image; a shorter one is completed with zeros.
+pub(crate) fn copy_row(row: &[u8], to: &mut [u8]) {
+    let (filled, missing) = to.split_at_mut(row.len().min(to.len()));
+    filled.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
+    missing.fill(0);
+}
+
 /// Requantizes the sums of a dense layer that was fed row by row.
 pub(crate) fn finish<const FEATURES: u32>(sums: &[i32], shifts: &[u8], output: Output<'_>, out: &mut [u8]) {
     for ((&sum, &shift), value) in sums.iter().zip(shifts).zip(out) {

@@ -21,7 +21,7 @@ use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
 use crate::order::{Arrangement, Order};
 
-pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
+pub(crate) use portable::{Convolution, average_pool, copy_row, finish, max_pool};
 
 // What the target has is not passed on to assembly outside of functions.
 global_asm!(

@@ -22,7 +22,7 @@ use super::{Rows, portable};
 use crate::model::{Layer, Parameters};
 use crate::order::{GROUP_BYTES, INPUTS, Interleaved};
 
-pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
+pub(crate) use portable::{Convolution, average_pool, copy_row, finish, max_pool};
 
 /// Output channels of a pair of vectors.
 const LANES: usize = 4;

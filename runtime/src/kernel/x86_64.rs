@@ -27,7 +27,7 @@ use super::{Rows, portable};
 use crate::model::{Layer, Parameters};
 use crate::order::Interleaved;
 
-pub(crate) use portable::{Convolution, average_pool, finish, max_pool};
+pub(crate) use portable::{Convolution, average_pool, copy_row, finish, max_pool};
 
 /// Calls a function of the chosen instruction set, or else yields the last argument.
 macro_rules! chosen {

@@ -147,7 +147,11 @@ impl Planar {
         }
         let outputs = outputs.min(most / 2 / SUM_WORDS);
         let sums = outputs * SUM_WORDS;
-        let channels = (most - sums).checked_div(plane).unwrap_or(0).max(1);
+        // Without a division, for which Cortex-M0 would link a function; there are few at most.
+        let mut channels = 1;
+        while (channels + 1) * plane <= most - sums {
+            channels += 1;
+        }
         Pieces { outputs, channels, keeps_sums: true, words: sums + channels * plane }
     }
 

@@ -515,6 +515,24 @@ function tenfold_planar_5_pair_sums
     .endr
     end_planes
 
+@ Sets r1 words from r0 on to zero.
+function tenfold_clear
+    movs r2, #0
+    b 2f
+1:  stmia r0!, {r2}
+2:  subs r1, #1
+    bpl 1b
+    bx lr
+
+@ Copies r2 bytes from r1 to r0, the last first.
+function tenfold_copy
+    b 2f
+1:  ldrb r3, [r1, r2]
+    strb r3, [r0, r2]
+2:  subs r2, #1
+    bpl 1b
+    bx lr
+
 @ Four runs of weights in plain order times one run of inputs, the last first. r0-r3 weights, r4 inputs,
 @ r5 number of the input, r8-r11 sums. An input of 0 is skipped.
 .macro dot name, load

@@ -12,6 +12,8 @@
 //! The windows of pair B lie a stride to the right of those of pair A, so that most words are for both;
 //! a row of the kernel meets a row of `row_words` words.
 
+use core::mem::MaybeUninit;
+
 use super::super::Rows;
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
@@ -24,13 +26,13 @@ type Code = unsafe extern "C" fn();
 #[repr(C)]
 struct Job {
     /// Written by the loops: what the sums of every output start with.
-    corrections: [i32; 4],
+    corrections: MaybeUninit<[i32; 4]>,
     /// Written by the loops: bytes of weights from the last plane of an output to the next output.
-    run_step: usize,
+    run_step: MaybeUninit<usize>,
     /// Sums of the pieces before this one, or null where there is one piece only.
     sums: *mut u32,
     /// Written by the loops, from `multiply`.
-    multiply_piece: usize,
+    multiply_piece: MaybeUninit<usize>,
     patch: *mut u32,
     finish: Code,
     out: *mut u8,
@@ -90,6 +92,7 @@ const MOST_ROWS: usize = 6;
 
 unsafe extern "C" {
     fn tenfold_planar(job: *mut Job);
+    fn tenfold_clear(words: *mut u32, count: usize);
     fn tenfold_planar_keep();
     fn tenfold_planar_pooled();
     fn tenfold_planar_single();
@@ -139,20 +142,22 @@ pub(super) fn convolution<const FEATURES: u32>(
     // What the loops read and write, once for all blocks.
     let pieces = order.pieces(layer.output);
     let lines = if is_pooled { side + 1 } else { side };
-    let mut starts = [core::ptr::null(); MOST_ROWS];
-    for (row, start) in starts.iter_mut().enumerate().take(lines) {
-        let line = rows.run(row, 0, columns * channels);
-        if line.len() < columns * channels {
-            return;
+    let mut is_whole = true;
+    let starts: [*const u8; MOST_ROWS] = core::array::from_fn(|row| {
+        if row >= lines {
+            return core::ptr::null();
         }
-        *start = line.as_ptr();
-    }
+        let line = rows.run(row, 0, columns * channels);
+        is_whole &= line.len() == columns * channels;
+        line.as_ptr()
+    });
     let pixels_across = if is_pooled { 2 * width } else { width };
     let is_long_enough =
         bias.len() >= outputs && shifts.len() >= outputs && weights.len() >= outputs * run_bytes;
     if width == 0
         || (pixels_across - 1) * stride + side > columns
         || !is_long_enough
+        || !is_whole
         || workspace.len() < pieces.words
         || out.len() != width * outputs
     {
@@ -162,35 +167,37 @@ pub(super) fn convolution<const FEATURES: u32>(
     let Some((sums, patch)) = workspace.split_at_mut_checked(sum_words) else { return };
     let patch = patch.as_mut_ptr();
 
-    let mut table = [Line { first: core::ptr::null(), second: 0 }; MOST_ROWS];
+    let mut table = starts.map(|first| Line { first, second: 0 });
+    // What is set for every block; by zeros the compiler would link `memset`.
+    let unset = columns;
     let mut job = Job {
-        corrections: [0; 4],
-        run_step: 0,
+        corrections: MaybeUninit::uninit(),
+        run_step: MaybeUninit::uninit(),
         sums: core::ptr::null_mut(),
-        multiply_piece: 0,
+        multiply_piece: MaybeUninit::uninit(),
         patch,
         finish: tenfold_planar_keep,
         out: core::ptr::null_mut(),
         out_end: core::ptr::null(),
-        bias: 0,
-        shifts: 0,
+        bias: unset,
+        shifts: unset,
         offset: if matches!(parameters.output, Output::Unsigned) { 0 } else { 128 },
-        across: 0,
+        across: unset,
         next_pair: NO_PAIR,
         weights: weights.as_ptr(),
         multiply: tenfold_planar_keep,
         add_up: tenfold_planar_keep,
         gap: 0,
         plane_weights: side * side,
-        plane_bytes: 0,
+        plane_bytes: unset,
         table: core::ptr::null(),
         table_end: core::ptr::null(),
         pitch: channels,
-        skip: 0,
-        first: 0,
-        first_end: 0,
+        skip: unset,
+        first: unset,
+        first_end: unset,
         zero: core::ptr::null(),
-        block_bytes: 0,
+        block_bytes: unset,
     };
     if is_pooled {
         job.finish = tenfold_planar_pooled;
@@ -273,7 +280,8 @@ unsafe fn in_pieces(
     let mut first = 0;
     while first < outputs {
         let count = pieces.outputs.min(outputs - first);
-        sums.fill(0);
+        // SAFETY: as many words as there are.
+        unsafe { tenfold_clear(sums.as_mut_ptr(), sums.len()) };
         let mut channel = 0;
         while channel < channels {
             let depth = pieces.channels.min(channels - channel);

@@ -484,6 +484,21 @@ single_image 2
 single_image 3
 single_image 4
 
+@ Copies r2 bytes from r1 to r0, the last first: words, and then what is left of them.
+function tenfold_copy
+    b 2f
+1:  ldr r3, [r1, r2]
+    str r3, [r0, r2]
+2:  subs r2, #4
+    bpl 1b
+    adds r2, #4
+    b 4f
+3:  ldrb r3, [r1, r2]
+    strb r3, [r0, r2]
+4:  subs r2, #1
+    bpl 3b
+    bx lr
+
 @ One more word of inputs, for four runs of weights.
 .macro four_by_four extend
     ldr r5, [r8], #4
@@ -526,6 +541,83 @@ function \name
 dot tenfold_dot_unsigned, uxtb16
 dot tenfold_dot_signed, sxtb16
 
+@ The sums of a dense layer: weights in plain order, four outputs side by side, as tenfold_dot_unsigned; then what
+@ the inputs have beyond whole words.
+@
+@ job: +0 inputs, +4 end of the whole words, +8 end, +12 bytes of a run, +16 weights, +20 sums, +24 outputs left
+@
+@ Of fewer than four outputs that are left, the last one is computed again in place of the others.
+.macro dense name, extend, load
+function \name
+    push {r0, r4-r11, lr}
+1:  ldr r7, [sp]
+    ldmia r7!, {r8, lr}
+    ldmia r7, {r3-r7}
+    mov r9, r5
+    ldr r0, [r6]
+    cmp r7, #2
+    itt hs
+    addhs r5, r4
+    ldrhs r1, [r6, #4]
+    mov r10, r5
+    cmp r7, #3
+    itt hs
+    addhs r5, r4
+    ldrhs r2, [r6, #8]
+    mov r11, r5
+    cmp r7, #4
+    it hs
+    addhs r5, r4
+    mov r12, r5
+    add r4, r5
+    it hs
+    ldrhs r3, [r6, #12]
+    ldr r7, [sp]
+    str r4, [r7, #16]
+    subs r6, lr, r8
+    beq 3f
+    tst r6, #4
+    bne 4f
+2:  four_by_four \extend
+4:  four_by_four \extend
+    cmp r8, lr
+    bne 2b
+3:  ldr r7, [sp]
+    ldr lr, [r7, #8]
+5:  cmp r8, lr
+    beq 6f
+    \load r4, [r8], #1
+    one_byte r0, r9
+    one_byte r1, r10
+    one_byte r2, r11
+    one_byte r3, r12
+    b 5b
+6:  ldr r6, [r7, #20]
+    ldr r5, [r7, #24]
+    str r0, [r6], #4
+    subs r5, #1
+    beq 7f
+    str r1, [r6], #4
+    subs r5, #1
+    beq 7f
+    str r2, [r6], #4
+    subs r5, #1
+    beq 7f
+    str r3, [r6], #4
+    subs r5, #1
+    strd r6, r5, [r7, #20]
+    bne 1b
+7:  pop {r0, r4-r11, pc}
+.endm
+
+.macro one_byte sum, weights
+    ldrsb r6, [\weights], #1
+    mla \sum, r4, r6, \sum
+.endm
+
+dense tenfold_dense_unsigned, uxtb16, ldrb
+dense tenfold_dense_signed, sxtb16, ldrsb
+
 @ Four channels of a pixel into two words; leaves the flags alone.
 .macro widen_quad extend
     ldr r8, [r7], #4
@@ -540,14 +632,15 @@ dot tenfold_dot_signed, sxtb16
 
 @ Widens the channels of some pixels of some rows in pairs, into words that are a plane apart.
 @ r1 first word of the pixel, r2 pixels left, r3 channels beyond the quads, r4 bytes of a plane,
-@ r5 quads of channels, r12 the pixel, lr address of the next row's address, of which the last is 0.
+@ r5 quads of channels, r12 the pixel, lr address of the next row's address, of which the last is 0. The
+@ first of these is r1 at the call.
 .macro widen name, extend
 function \name
     push {r4-r11, lr}
     ldr r4, [r0, #12]
     ldr r5, [r0, #16]
     ldr r3, [r0, #20]
-    add lr, r0, #32
+    mov lr, r1
 1:  ldr r12, [r0, #28]
     ldr r7, [lr], #4
     cmp r7, #0
@@ -663,7 +756,45 @@ function tenfold_widen_image_4_\suffix
 widen_images unsigned, uxtb16
 widen_images signed, sxtb16
 
+@ The same for any number of pixels under a kernel of three columns: a block of each pixel with its right
+@ neighbour, row by row, then a block of the pixels' third columns alone.
+@ r0 addresses of the rows and a null, r1 offset in each, r2 target, r3 pixels, the stride on the stack.
+.macro widen_columns suffix, load
+function tenfold_widen_columns_\suffix
+    push {r4-r8, lr}
+    ldr r8, [sp, #24]
+    mov lr, r0
+1:  ldr r4, [lr], #4
+    cbz r4, 3f
+    add r4, r4, r1
+    mov r5, r3
+2:  \load r6, [r4]
+    \load r7, [r4, #1]
+    pkhbt r6, r6, r7, lsl #16
+    str r6, [r2], #4
+    add r4, r4, r8
+    subs r5, #1
+    bne 2b
+    b 1b
+3:  adds r1, #2
+4:  ldr r4, [r0], #4
+    cbz r4, 6f
+    mov r5, r3
+    add r4, r4, r1
+5:  \load r6, [r4]
+    str r6, [r2], #4
+    add r4, r4, r8
+    subs r5, #1
+    bne 5b
+    b 4b
+6:  pop {r4-r8, pc}
+.endm
+
+widen_columns unsigned, ldrb
+widen_columns signed, ldrsb
+
 .purgem widen_images
+.purgem widen_columns
 .purgem widen_quad
 .purgem next_of_five_words
 .purgem widen_four
@@ -675,6 +806,8 @@ widen_images signed, sxtb16
 .purgem four_by_four
 .purgem one_by_four
 .purgem dot
+.purgem dense
+.purgem one_byte
 .purgem widen
 .purgem multiply
 .purgem next_pair
