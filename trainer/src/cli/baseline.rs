@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 
-use super::source::DataArgs;
 use super::print;
+use super::source::DataArgs;
 use crate::baseline::{Baseline, Method, Options, fit};
 use crate::data::Parts;
 use crate::report::{Align, Look, duration, percent, table, thousands};

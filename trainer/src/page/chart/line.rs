@@ -9,7 +9,7 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 38.0;
-/// Points of a line that are drawn, at most; more are averaged.
+/// Points of a line that are drawn, at most; of more, means are.
 const POINTS: usize = 120;
 
 /// One line.
@@ -59,7 +59,7 @@ pub(crate) fn line(
             text.middle x=(coordinate((LEFT + WIDTH - RIGHT) / 2.0)) y=(HEIGHT - 4.0) { (x.title) }
             @for line in series {
                 path class=(format!("stroke-{}", line.class))
-                    d=(path(thin(&line.points).into_iter().map(|(x, y)| (across(x), down(y))))) {}
+                    d=(path(thin(&line.points, POINTS).into_iter().map(|(x, y)| (across(x), down(y))))) {}
                 @if line.dots {
                     @for (x, y) in &line.points {
                         circle class=(format!("dot-{}", line.class)) r="2.6" cx=(coordinate(across(*x))) cy=(coordinate(down(*y))) {
@@ -72,14 +72,19 @@ pub(crate) fn line(
     }
 }
 
-/// At most [`POINTS`] points: means of neighbours.
-fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let group = points.len().div_ceil(POINTS).max(1);
+/// At most so many points: means of what is near each other, whichever part has more of them.
+fn thin(points: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    if points.len() <= most {
+        return points.to_vec();
+    }
+    let width = (last.0 - first.0) / most as f64;
+    let place = |point: &(f64, f64)| (((point.0 - first.0) / width) as usize).min(most - 1);
     let mean = |points: &[(f64, f64)]| {
         let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
         (x / points.len() as f64, y / points.len() as f64)
     };
-    points.chunks(group).map(mean).collect()
+    points.chunk_by(|a, b| place(a) == place(b)).map(mean).collect()
 }
 
 #[cfg(test)]
@@ -87,11 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_points_are_averaged() {
-        let points: Vec<(f64, f64)> = (0..601).map(|i| (f64::from(i), f64::from(i % 3))).collect();
-        let thin = thin(&points);
-        assert_eq!(thin.len(), 101);
-        assert_eq!((thin[0], thin[100]), ((2.5, 1.0), (600.0, 0.0)));
-        assert!(super::thin(&[]).is_empty());
+    fn points_that_are_near_are_averaged() {
+        // The second half is ten times as dense.
+        let sparse = (0..50).map(|i| (f64::from(i), f64::from(i % 2)));
+        let dense = (0..=500).map(|i| (50.0 + f64::from(i) / 10.0, f64::from(i % 2)));
+        let points: Vec<(f64, f64)> = sparse.chain(dense).collect();
+        let few = thin(&points, 10);
+        assert_eq!(few.len(), 10);
+        assert_eq!((few[0], few[4]), ((4.5, 0.5), (44.5, 0.5)));
+        assert!((few[5].0 - 54.95).abs() < 1e-9 && (few[5].1 - 0.5).abs() < 1e-9, "{few:?}");
+        assert_eq!(thin(&points[..5], 10), points[..5]);
+        assert!(thin(&[], 10).is_empty());
+        let same = vec![(1.0, 2.0); 30];
+        assert!(thin(&same, 10).iter().all(|point| *point == (1.0, 2.0)));
     }
 }
