@@ -6,7 +6,7 @@ many in another. What disturbs the machine for a while disturbs both; the ratios
 measured with and without XLA, and the faster one counts. It is given its batches ready made, where the
 trainer distorts every image anew.
 
-usage: run [--rounds N] [--networks NAME...] [--trainer PATH] [--write FILE]
+usage: run [--rounds N] [--networks NAME...] [--trainer PATH] [--no-xla] [--write FILE]
 """
 
 import argparse
@@ -116,12 +116,17 @@ def measure(arguments):
     """The rows of the table."""
     rows = []
     for name in arguments.networks:
-        engines = [Trainer(arguments.trainer, name), Keras(name, False), Keras(name, True)]
+        engines = [Trainer(arguments.trainer, name), *(Keras(name, xla) for xla in {False, not arguments.no_xla})]
         speeds = {engine.name: [] for engine in engines}
         for number in range(arguments.rounds):
             for engine in engines:
                 speeds[engine.name].append(engine.speed())
-                print(f"{name}, round {number + 1}: {engine.name} {speeds[engine.name][-1][0]:,.0f} images/s", file=sys.stderr)
+                passed, processor = speeds[engine.name][-1]
+                print(
+                    f"{name}, round {number + 1}: {engine.name} {passed:,.0f} images/s, "
+                    f"{processor:,.0f} a second of a processor",
+                    file=sys.stderr,
+                )
         medians = {
             engine: [statistics.median(speed[kind] for speed in of) for kind in range(2)]
             for engine, of in speeds.items()
@@ -158,6 +163,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--networks", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--trainer", default="target/release/trainer")
+    parser.add_argument("--no-xla", action="store_true", help="leave out Keras with XLA, the slower one where this was written")
     parser.add_argument("--write", metavar="FILE", help=f"replace what is between {BEGIN} and {END}")
     arguments = parser.parse_args()
     import keras
