@@ -1,26 +1,28 @@
-//! Random distortion of training images, anew in each epoch: an affine map (rotation, shift,
-//! scale, shear) and an elastic one (points of a coarse grid move at random, cubic B-splines
-//! between them), sampled bilinearly.
+//! Random distortion of training images, anew in each epoch.
+//!
+//! ```text
+//! image -> strokes thicker or thinner -> affine map and elastic map, sampled bilinearly -> noise -> pixels
+//!          (stroke)                      (map)
+//! ```
 //!
 //! The generator is seeded by (seed, epoch, index of the image), so that the result depends
-//! neither on the order of the images nor on the number of threads.
+//! neither on the order of the images nor on the number of threads. What is switched off draws nothing.
+
+mod map;
+mod stroke;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::config::Augmentation;
 
+use map::{Distortion, Grid};
+
 /// Distorts images of one size.
 #[derive(Clone, Debug)]
 pub struct Augmenter {
-    options: Bounds,
-    height: usize,
-    width: usize,
-    /// Points of the elastic grid, vertically and horizontally.
-    grid: [usize; 2],
-    /// First grid point and its four B-spline weights, for each row and each column.
-    rows: Vec<(usize, [f32; 4])>,
-    columns: Vec<(usize, [f32; 4])>,
+    bounds: Bounds,
+    grid: Grid,
 }
 
 /// The bounds of [`Augmentation`] in the precision of the pixels; the rotation in radians.
@@ -31,31 +33,29 @@ struct Bounds {
     scale: f32,
     shear: f32,
     elastic: f32,
+    thickness: f32,
+    noise: f32,
 }
 
 impl Augmenter {
     /// Prepares for images of this size.
     pub fn new(options: &Augmentation, height: usize, width: usize) -> Self {
-        let places = |length: usize| -> Vec<(usize, [f32; 4])> {
-            (0..length).map(|i| spline(i as f32 / options.elastic_grid as f32)).collect()
-        };
-        let (rows, columns) = (places(height), places(width));
-        let points = |places: &[(usize, [f32; 4])]| places.last().map_or(0, |(first, _)| first + 4);
-        let grid = [points(&rows), points(&columns)];
-        let options = Bounds {
+        let bounds = Bounds {
             rotation: (options.rotation as f32).to_radians(),
             shift: options.shift as f32,
             scale: options.scale as f32,
             shear: options.shear as f32,
             elastic: options.elastic as f32,
+            thickness: options.thickness as f32,
+            noise: options.noise as f32,
         };
-        Self { options, height, width, grid, rows, columns }
+        Self { bounds, grid: Grid::new(height, width, options.elastic_grid as f32) }
     }
 
     /// Whether images stay as they are.
     pub fn is_identity(&self) -> bool {
-        let o = &self.options;
-        [o.rotation, o.shift, o.scale, o.shear, o.elastic].iter().all(|bound| *bound == 0.0)
+        let Bounds { rotation, shift, scale, shear, elastic, thickness, noise } = self.bounds;
+        [rotation, shift, scale, shear, elastic, thickness, noise].iter().all(|bound| *bound == 0.0)
     }
 
     /// Writes the distorted `image` to `output`, as whole pixel values divided by 256.
@@ -67,74 +67,45 @@ impl Augmenter {
             return;
         }
         let mut rng = StdRng::seed_from_u64(mix(mix(mix(seed) ^ epoch) ^ index));
-        let mut within = |bound: f32| (rng.random::<f32>() * 2.0 - 1.0) * bound;
-        let o = &self.options;
-        let (sin, cos) = within(o.rotation).sin_cos();
-        let stretch = [1.0 + within(o.scale), 1.0 + within(o.scale)];
-        let shear = within(o.shear);
-        let shift = [within(o.shift), within(o.shift)];
-        // From a pixel of the output to its place in the input: rotate, then shear and stretch.
-        let to_row = [cos * stretch[0], sin * stretch[0]];
-        let to_column = [(shear * cos - sin) * stretch[1], (cos + shear * sin) * stretch[1]];
-
-        let [grid_rows, grid_columns] = self.grid;
-        let points: Vec<[f32; 2]> =
-            (0..grid_rows * grid_columns).map(|_| [within(o.elastic), within(o.elastic)]).collect();
-        let mut blended = vec![[0.0f32; 2]; grid_columns];
-        let middle = [(self.height as f32 - 1.0) / 2.0, (self.width as f32 - 1.0) / 2.0];
-        let rows = output.chunks_exact_mut(self.width).zip(&self.rows).enumerate();
-        for (row, (output, (first, weights))) in rows {
-            blended.fill([0.0; 2]);
-            for (points, weight) in points.chunks_exact(grid_columns).skip(*first).zip(weights) {
-                for (sum, point) in blended.iter_mut().zip(points) {
-                    sum[0] += weight * point[0];
-                    sum[1] += weight * point[1];
-                }
-            }
-            let y = row as f32 - middle[0];
-            for (column, (value, (first, weights))) in output.iter_mut().zip(&self.columns).enumerate() {
-                let mut place = [middle[0] + shift[0], middle[1] + shift[1]];
-                for (point, weight) in blended[*first..first + 4].iter().zip(weights) {
-                    place[0] += weight * point[0];
-                    place[1] += weight * point[1];
-                }
-                let x = column as f32 - middle[1];
-                place[0] += to_row[0] * y + to_row[1] * x;
-                place[1] += to_column[0] * y + to_column[1] * x;
-                // A whole number, like the pixels that the board will see.
-                *value = self.sample(image, place).round_ties_even() / 256.0;
-            }
+        let distortion = Distortion::draw(&self.bounds, &self.grid, &mut rng);
+        let mut source: Vec<f32> = image.iter().map(|pixel| f32::from(*pixel)).collect();
+        if self.bounds.thickness > 0.0 {
+            let thickness = within(&mut rng, self.bounds.thickness);
+            stroke::thicken(&mut source, self.grid.width(), thickness);
         }
-    }
-
-    /// The image at a place between pixels; zero outside.
-    fn sample(&self, image: &[u8], place: [f32; 2]) -> f32 {
-        let [y, x] = place;
-        let (top, left) = (y.floor(), x.floor());
-        let (down, right) = (y - top, x - left);
-        let (top, left) = (top as i32, left as i32);
-        let pixel = |row: i32, column: i32| {
-            let inside = (0..self.height as i32).contains(&row) && (0..self.width as i32).contains(&column);
-            if inside { f32::from(image[row as usize * self.width + column as usize]) } else { 0.0 }
-        };
-        let above = pixel(top, left) * (1.0 - right) + pixel(top, left + 1) * right;
-        let below = pixel(top + 1, left) * (1.0 - right) + pixel(top + 1, left + 1) * right;
-        above * (1.0 - down) + below * down
+        distortion.apply(&self.grid, &source, output);
+        if self.bounds.noise > 0.0 {
+            add_noise(&mut rng, self.bounds.noise, output);
+        }
+        for value in output {
+            // A whole number, like the pixels that the board will see.
+            *value = round(*value).clamp(0.0, 255.0) / 256.0;
+        }
     }
 }
 
-/// Cubic B-spline at a place between grid points: the first of four points, and their weights.
-fn spline(place: f32) -> (usize, [f32; 4]) {
-    let first = place.floor();
-    let t = place - first;
-    let (t2, t3) = (t * t, t * t * t);
-    let weights = [
-        (1.0 - 3.0 * t + 3.0 * t2 - t3) / 6.0,
-        (4.0 - 6.0 * t2 + 3.0 * t3) / 6.0,
-        (1.0 + 3.0 * t + 3.0 * t2 - 3.0 * t3) / 6.0,
-        t3 / 6.0,
-    ];
-    (first as usize, weights)
+/// The nearest integer, ties to even, of a number below 2^22. (Without SSE 4.1, `f32::round_ties_even` is a
+/// call.)
+fn round(value: f32) -> f32 {
+    const TO_INTEGERS: f32 = 12_582_912.0; // 1.5 * 2^23: its neighbours are integers
+    value + TO_INTEGERS - TO_INTEGERS
+}
+
+/// A number between `-bound` and `bound`.
+fn within(rng: &mut StdRng, bound: f32) -> f32 {
+    (rng.random::<f32>() * 2.0 - 1.0) * bound
+}
+
+/// Adds normal noise of a standard deviation between 0 and `bound`, by the method of Box and Muller (1958).
+fn add_noise(rng: &mut StdRng, bound: f32, output: &mut [f32]) {
+    let deviation = rng.random::<f32>() * bound;
+    for pair in output.chunks_mut(2) {
+        let (uniform, angle) = (1.0 - rng.random::<f32>(), rng.random::<f32>() * core::f32::consts::TAU);
+        let radius = deviation * (-2.0 * uniform.ln()).sqrt();
+        for (value, normal) in pair.iter_mut().zip([angle.cos(), angle.sin()]) {
+            *value += radius * normal;
+        }
+    }
 }
 
 /// The finalizer of SplitMix64 (Steele et al. 2014): spreads neighbouring numbers over all bits.
@@ -147,10 +118,21 @@ pub(crate) fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn none() -> Augmentation {
-        Augmentation { rotation: 0.0, shift: 0.0, scale: 0.0, shear: 0.0, elastic: 0.0, elastic_grid: 5.0 }
+        Augmentation {
+            rotation: 0.0,
+            shift: 0.0,
+            scale: 0.0,
+            shear: 0.0,
+            elastic: 0.0,
+            elastic_grid: 5.0,
+            thickness: 0.0,
+            noise: 0.0,
+        }
     }
 
     fn image() -> Vec<u8> {
@@ -168,24 +150,59 @@ mod tests {
         let plain: Vec<f32> = image().iter().map(|p| f32::from(*p) / 256.0).collect();
         assert_eq!(distorted(&none(), 0, 0), plain);
         // A distortion too small to see goes through the sampling, and rounds to the same pixels.
-        let tiny = Augmentation { shift: 1e-7, ..none() };
-        assert_eq!(distorted(&tiny, 0, 0), plain);
+        for tiny in [
+            Augmentation { shift: 1e-7, ..none() },
+            Augmentation { thickness: 1e-7, ..none() },
+            Augmentation { noise: 1e-3, ..none() },
+        ] {
+            assert_eq!(distorted(&tiny, 0, 0), plain);
+        }
     }
 
     #[test]
     fn repeats_for_the_same_epoch_and_image_only() {
-        let options = Augmentation::default();
-        assert_eq!(distorted(&options, 3, 5), distorted(&options, 3, 5));
-        assert_ne!(distorted(&options, 3, 5), distorted(&options, 4, 5));
-        assert_ne!(distorted(&options, 3, 5), distorted(&options, 3, 6));
-        assert!(distorted(&options, 3, 5).iter().all(|v| (v * 256.0).fract() == 0.0));
+        let everything = Augmentation { thickness: 0.5, noise: 10.0, ..Augmentation::default() };
+        for options in [Augmentation::default(), everything] {
+            assert_eq!(distorted(&options, 3, 5), distorted(&options, 3, 5));
+            assert_ne!(distorted(&options, 3, 5), distorted(&options, 4, 5));
+            assert_ne!(distorted(&options, 3, 5), distorted(&options, 3, 6));
+            let pixels: Vec<f32> = distorted(&options, 3, 5).iter().map(|v| v * 256.0).collect();
+            assert!(pixels.iter().all(|pixel| pixel.fract() == 0.0 && (0.0..=255.0).contains(pixel)));
+        }
     }
 
     #[test]
-    fn spline_weights_sum_to_one() {
-        for i in 0..50 {
-            let (_, weights) = spline(i as f32 * 0.37);
-            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    fn what_is_switched_off_draws_nothing() {
+        // Otherwise every model would have to be trained anew with each kind of distortion that is added.
+        let output = distorted(&Augmentation::default(), 3, 5);
+        let sums = output.iter().enumerate().fold([0.0; 2], |[plain, weighted], (index, value)| {
+            let pixel = value * 256.0;
+            [plain + pixel, weighted + pixel * (index % 7) as f32]
+        });
+        assert_eq!(sums, [94_360.0, 281_324.0]);
+    }
+
+    #[test]
+    fn noise_has_the_deviation_that_was_drawn() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let deviation = StdRng::seed_from_u64(2).random::<f32>() * 20.0;
+        let mut values = vec![0.0f32; 100_001];
+        add_noise(&mut rng, 20.0, &mut values);
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / values.len() as f32;
+        assert!(mean.abs() < deviation * 0.02 && (variance.sqrt() / deviation - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    #[ignore = "measures; prints the microseconds of docs/NETWORKS.md"]
+    fn time_of_an_image() {
+        let everything = Augmentation { thickness: 0.5, noise: 10.0, ..Augmentation::default() };
+        for (name, options) in [("default", Augmentation::default()), ("everything", everything)] {
+            let augmenter = Augmenter::new(&options, 28, 28);
+            let (image, mut output) = (image(), vec![0.0; 28 * 28]);
+            let started = Instant::now();
+            (0..20_000).for_each(|index| augmenter.distort(&image, 1, 0, index, &mut output));
+            println!("{name}: {:.1} us an image", started.elapsed().as_secs_f64() * 1e6 / 20_000.0);
         }
     }
 }

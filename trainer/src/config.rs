@@ -95,11 +95,24 @@ pub struct Augmentation {
     pub elastic: f64,
     /// Pixels between the points of the elastic grid.
     pub elastic_grid: f64,
+    /// Pixels by which strokes become thicker or thinner on every side.
+    pub thickness: f64,
+    /// Largest standard deviation of the noise, in grey levels of 255.
+    pub noise: f64,
 }
 
 impl Default for Augmentation {
     fn default() -> Self {
-        Self { rotation: 7.0, shift: 1.2, scale: 0.06, shear: 0.09, elastic: 1.5, elastic_grid: 5.0 }
+        Self {
+            rotation: 7.0,
+            shift: 1.2,
+            scale: 0.06,
+            shear: 0.09,
+            elastic: 1.5,
+            elastic_grid: 5.0,
+            thickness: 0.0,
+            noise: 0.0,
+        }
     }
 }
 

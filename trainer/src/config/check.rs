@@ -50,6 +50,8 @@ impl Config {
             ("scale", augmentation.scale, 0.9),
             ("shear", augmentation.shear, 10.0),
             ("elastic", augmentation.elastic, 1000.0),
+            ("thickness", augmentation.thickness, 5.0),
+            ("noise", augmentation.noise, 255.0),
         ] {
             ensure!((0.0..=most).contains(&value), "[augmentation] {key} = {value:?}: expected 0 to {most}");
         }
