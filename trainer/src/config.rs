@@ -20,7 +20,7 @@ pub(crate) use check::check_bits;
 pub use data::Data;
 pub use difference::Difference;
 pub use layer::{Layer, Padding, Pair};
-pub use training::{Optimizer, Schedule, Training};
+pub use training::{Optimizer, Precision, Schedule, Training};
 
 use crate::files;
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 
-use crate::config::{Config, Optimizer, Schedule};
+use crate::config::{Config, Optimizer, Precision, Schedule};
 
 const TRAINING: &str = "Training";
 const INTEGERS: &str = "Integers";
@@ -43,6 +43,10 @@ pub(super) struct Recipe {
     /// Parts of a batch, each on a CPU core of its own; part of the recipe: it changes the result.
     #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = TRAINING)]
     shards: Option<usize>,
+
+    /// Precision of products: bf16 with `mixed`, on GPUs that compute so.
+    #[arg(long, value_enum, help_heading = TRAINING)]
+    precision: Option<Precision>,
 
     /// Rule that turns gradients into steps; another one than the file's brings its own defaults.
     #[arg(long, value_enum, help_heading = TRAINING)]
@@ -143,6 +147,7 @@ impl Recipe {
         training.max_steps = self.max_steps.or(training.max_steps);
         set(&mut training.batch_size, &self.batch_size);
         set(&mut training.shards, &self.shards);
+        set(&mut training.precision, &self.precision);
         set(&mut training.learning_rate, &self.learning_rate);
         set(&mut training.warmup_steps, &self.warmup_steps);
         set(&mut training.label_smoothing, &self.label_smoothing);

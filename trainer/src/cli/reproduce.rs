@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let place = Place {
         backend: args.backend,
-        device: args.backend.device()?,
+        devices: args.backend.devices(1)?,
         interrupted: Interrupts::came,
         logs: None,
     };

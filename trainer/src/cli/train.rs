@@ -72,6 +72,10 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
     backend: Backend,
 
+    /// Devices of the backend that take a part of every batch each; as --shards does, it changes the result.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    devices: usize,
+
     #[command(flatten)]
     recipe: Recipe,
 }
@@ -220,6 +224,9 @@ impl Args {
             command
                 .push_str(&format!(" --backend {}", backend.as_ref().map_or("", |value| value.get_name())));
         }
+        if self.devices > 1 {
+            command.push_str(&format!(" --devices {}", self.devices));
+        }
         command
     }
 
@@ -231,9 +238,9 @@ impl Args {
     }
 
     fn place(&self) -> Result<Place> {
-        let device = self.backend.device()?;
+        let devices = self.backend.devices(self.devices)?;
         let logs = self.log_dir.clone();
-        Ok(Place { backend: self.backend, device, interrupted: Interrupts::came, logs })
+        Ok(Place { backend: self.backend, devices, interrupted: Interrupts::came, logs })
     }
 }
 

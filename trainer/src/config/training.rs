@@ -32,6 +32,9 @@ pub struct Training {
     /// Part of the recipe, not of the machine: the same number gives the same bits on any CPU.
     /// Batch norm takes its statistics within a part. A GPU takes the batch whole.
     pub shards: usize,
+    /// Precision of the products of training with floats.
+    #[serde(skip_serializing_if = "Precision::is_full")]
+    pub precision: Precision,
     /// Rule that turns gradients into steps.
     pub optimizer: Optimizer,
     /// Learning rate: the peak of the schedule.
@@ -93,6 +96,7 @@ impl Default for Training {
             steps: None,
             batch_size: 64,
             shards: 2,
+            precision: Precision::Full,
             optimizer: Optimizer::AdamW,
             learning_rate: 2e-3,
             momentum: None,
@@ -113,6 +117,22 @@ impl Default for Training {
             images: None,
             max_steps: None,
         }
+    }
+}
+
+/// Precision of the products of training with floats. Parameters, sums over images and steps are `f32` in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// `f32`.
+    Full,
+    /// The operands of convolutions and dense layers in `bf16`, on a GPU that computes so.
+    Mixed,
+}
+
+impl Precision {
+    fn is_full(&self) -> bool {
+        *self == Self::Full
     }
 }
 

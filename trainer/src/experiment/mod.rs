@@ -59,8 +59,8 @@ impl Sets {
 pub struct Place {
     /// The kind of device.
     pub backend: Backend,
-    /// The device itself.
-    pub device: Device,
+    /// The device itself, or several that share every batch.
+    pub devices: Vec<Device>,
     /// Asked before every step of a run; where it says so, the run is saved and ends there
     /// ([`Training::interrupt_when`]).
     pub interrupted: fn() -> bool,
@@ -76,7 +76,7 @@ impl Place {
     /// Where network and data do not fit each other.
     pub fn training(&self, config: Config, sets: &Sets) -> Result<Training> {
         let (train, validation) = (sets.train.clone(), sets.validation.clone());
-        let mut training = Training::new(config, train, validation, &self.device, self.backend)?;
+        let mut training = Training::new(config, train, validation, &self.devices, self.backend)?;
         training.interrupt_when(self.interrupted);
         if let Some(logs) = &self.logs {
             training.log_into(logs.clone());

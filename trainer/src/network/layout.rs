@@ -5,7 +5,7 @@ use burn::backend::DispatchDevice;
 use burn::tensor::activation::relu as positive_part;
 use burn::tensor::module::{avg_pool2d, batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::cpu;
 use crate::model::Window;
@@ -15,6 +15,8 @@ use crate::model::Window;
 pub(crate) enum Layout {
     /// `[images, channels, rows, columns]`, and burn's own operations: for GPUs.
     ImagesFirst,
+    /// The same, with the operands of convolutions and dense layers in `bf16`.
+    Mixed,
     /// `[channels, rows, columns, images]`, and [ours](super::cpu): for the CPU.
     ImagesLast {
         /// The images that count; blank ones fill up the axis.
@@ -32,10 +34,28 @@ impl Layout {
         }
     }
 
+    /// The same layout in mixed precision, where there is such.
+    pub(crate) fn mixed(self) -> Self {
+        match self {
+            Self::ImagesFirst => Self::Mixed,
+            other => other,
+        }
+    }
+
+    /// An operand of a product.
+    fn operand<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if self == Self::Mixed { x.cast(FloatDType::BF16) } else { x }
+    }
+
+    /// A product, in full precision.
+    fn product<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if self == Self::Mixed { x.cast(FloatDType::F32) } else { x }
+    }
+
     /// Images `[images, channels, rows, columns]` as a feature map; without gradient.
     pub(crate) fn enter(self, images: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => images,
+            Self::ImagesFirst | Self::Mixed => images,
             Self::ImagesLast { .. } => cpu::feature_map(images),
         }
     }
@@ -43,7 +63,7 @@ impl Layout {
     /// A feature map as `[images, channels, rows, columns]`.
     pub(crate) fn leave(self, map: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => map,
+            Self::ImagesFirst | Self::Mixed => map,
             Self::ImagesLast { images } => map.narrow(3, 0, images).permute([3, 0, 1, 2]),
         }
     }
@@ -59,11 +79,13 @@ impl Layout {
         relu: bool,
     ) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => {
+            Self::ImagesFirst | Self::Mixed => {
                 let options = ConvOptions::new_with_padding(window.stride, pairs(window), [1, 1], groups);
                 let [outputs, _] = weight.dims();
                 let kernel = [outputs, x.dims()[1] / groups, window.kernel[0], window.kernel[1]];
-                with(relu, conv2d(x, weight.reshape(kernel), bias, options))
+                let (x, weight) = (self.operand(x), self.operand(weight.reshape(kernel)));
+                let bias = bias.map(|bias| self.operand(bias));
+                with(relu, self.product(conv2d(x, weight, bias, options)))
             }
             Self::ImagesLast { .. } => cpu::convolve(x, weight, bias, window, groups, relu),
         }
@@ -79,8 +101,9 @@ impl Layout {
         relu: bool,
     ) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => {
-                let sum = x.flatten::<2>(1, 3).matmul(weight.transpose());
+            Self::ImagesFirst | Self::Mixed => {
+                let x = self.operand(x.flatten::<2>(1, 3));
+                let sum = self.product(x.matmul(self.operand(weight.transpose())));
                 let sum = match bias {
                     Some(bias) => sum + bias.unsqueeze_dim(0),
                     None => sum,
@@ -94,7 +117,7 @@ impl Layout {
     /// Max-pool whose padding never wins; then, with `relu`, the positive part.
     pub(crate) fn max_pool(self, x: Tensor<4>, window: &Window, relu: bool) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => {
+            Self::ImagesFirst | Self::Mixed => {
                 let options = MaxPoolOptions::new(window.kernel)
                     .with_stride(window.stride)
                     .with_padding_pairs(pairs(window));
@@ -107,7 +130,9 @@ impl Layout {
     /// Average-pool without padding.
     pub(crate) fn average_pool(self, x: Tensor<4>, window: &Window) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => avg_pool2d(x, AvgPoolOptions::new(window.kernel).with_stride(window.stride)),
+            Self::ImagesFirst | Self::Mixed => {
+                avg_pool2d(x, AvgPoolOptions::new(window.kernel).with_stride(window.stride))
+            }
             Self::ImagesLast { .. } => cpu::average_pool(x, window),
         }
     }
@@ -123,7 +148,7 @@ impl Layout {
         relu: bool,
     ) -> (Tensor<4>, [Tensor<1>; 2]) {
         match self {
-            Self::ImagesFirst => {
+            Self::ImagesFirst | Self::Mixed => {
                 let result = batch_norm_train(x, scale, bias, epsilon);
                 (with(relu, result.output), [result.mean.inner(), result.variance.inner()])
             }
@@ -142,7 +167,7 @@ impl Layout {
         relu: bool,
     ) -> Tensor<4> {
         let x = match self {
-            Self::ImagesFirst => batch_norm(x, scale, bias, mean, variance, epsilon),
+            Self::ImagesFirst | Self::Mixed => batch_norm(x, scale, bias, mean, variance, epsilon),
             Self::ImagesLast { .. } => {
                 let column = |values: Tensor<1>| values.unsqueeze_dims::<4>(&[1, 2, 3]);
                 let factor = scale * variance.add_scalar(epsilon).sqrt().recip();
@@ -157,7 +182,7 @@ impl Layout {
     /// through (Bengio et al. 2013).
     pub(crate) fn requantize(self, x: Tensor<4>, range: (f32, f32)) -> Tensor<4> {
         match self {
-            Self::ImagesFirst => round_through(x.clamp(range.0, range.1)),
+            Self::ImagesFirst | Self::Mixed => round_through(x.clamp(range.0, range.1)),
             Self::ImagesLast { .. } => cpu::requantize(x, range),
         }
     }
@@ -186,4 +211,46 @@ fn with(relu: bool, x: Tensor<4>) -> Tensor<4> {
 fn pairs(window: &Window) -> [(usize, usize); 2] {
     let [top, left, bottom, right] = window.padding;
     [(top, bottom), (left, right)]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// The output of a convolution and a dense layer, and the gradients of image and weights.
+    fn computed(layout: Layout) -> [Vec<f32>; 3] {
+        let device = Device::flex().autodiff();
+        let numbers =
+            |count: usize| (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 64.0).collect::<Vec<_>>();
+        let images = TensorData::new(numbers(3 * 2 * 36), [3, 2, 6, 6]);
+        let images = Tensor::<4>::from_data(images, &device).require_grad();
+        let kernel =
+            Tensor::<2>::from_data(TensorData::new(numbers(4 * 18), [4, 18]), &device).require_grad();
+        let dense = Tensor::<2>::from_data(TensorData::new(numbers(5 * 64), [5, 64]), &device);
+        let bias = Tensor::<1>::from_data(TensorData::new(numbers(5), [5]), &device);
+        let window = Window { kernel: [3, 3], stride: [1, 1], padding: [0; 4] };
+        let map = layout.convolve(images.clone(), kernel.clone(), None, &window, 1, true);
+        let output = layout.multiply(map, dense, Some(bias), false);
+        let mut gradients = output.clone().powi_scalar(2).sum().backward();
+        let host = |tensor: Tensor<1>| tensor.try_into_vec_as::<f32>().unwrap();
+        [
+            host(output.inner().flatten(0, 3)),
+            host(images.grad_remove(&mut gradients).unwrap().flatten(0, 3)),
+            host(kernel.grad_remove(&mut gradients).unwrap().flatten(0, 1)),
+        ]
+    }
+
+    #[test]
+    fn mixed_precision_is_nearly_full_precision() {
+        let (full, mixed) = (computed(Layout::ImagesFirst), computed(Layout::ImagesFirst.mixed()));
+        for (full, mixed) in full.iter().zip(&mixed) {
+            let largest = full.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+            let error = full.iter().zip(mixed).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+            assert!(error > 0.0 && error < largest / 32.0, "{error} of {largest}");
+        }
+        let last = Layout::ImagesLast { images: 3 };
+        assert_eq!(last.mixed(), last);
+    }
 }

@@ -24,6 +24,8 @@ pub struct Network {
     blocks: Vec<Block>,
     #[module(skip)]
     normalization: Option<Normalization>,
+    #[module(skip)]
+    mixed: bool,
 }
 
 /// One step of the runtime.
@@ -71,12 +73,12 @@ impl Network {
             }
         };
         let blocks = structure.blocks.iter().map(block).collect();
-        Self { blocks, normalization: structure.normalization }
+        Self { blocks, normalization: structure.normalization, mixed: structure.mixed && learn }
     }
 
     /// Images `[batch, channels, rows, columns]`, each pixel `p / 256`, to logits `[batch, classes]`.
     pub fn forward(&self, images: Tensor<4>, mode: &mut Mode<'_>) -> Tensor<2> {
-        let layout = Layout::of(&images);
+        let layout = self.layout(&images);
         self.forward_in(layout, images, mode, None)
     }
 
@@ -88,7 +90,7 @@ impl Network {
         mode: &mut Mode<'_>,
         observe: &mut dyn FnMut(usize, &Tensor<4>),
     ) -> Tensor<2> {
-        let layout = Layout::of(&images);
+        let layout = self.layout(&images);
         self.forward_in(layout, images, mode, Some(observe))
     }
 
@@ -124,6 +126,11 @@ impl Network {
             Some(last) => logits.mul_scalar(power(-last.output.exponent)),
             None => logits,
         }
+    }
+
+    fn layout(&self, images: &Tensor<4>) -> Layout {
+        let layout = Layout::of(images);
+        if self.mixed { layout.mixed() } else { layout }
     }
 
     /// The gradients of all parameters, in the order of the structure.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tenfold_runtime::format::{MAX_CLASSES, MAX_LAYERS};
 
 use self::builder::Builder;
-use crate::config::{Config, Layer};
+use crate::config::{Config, Layer, Precision};
 use crate::model::{Activation, Operation, Shape};
 
 /// Most parameters of a network: far beyond any board's flash, and still within a machine's memory.
@@ -29,6 +29,8 @@ pub struct Plan {
     /// What happens to the pixels before the first step: in float training as such, and afterwards within
     /// the weights of that step.
     pub normalization: Option<Normalization>,
+    /// Whether learning computes products in half the precision, where the device does.
+    pub mixed: bool,
     /// Steps, first to last; the last is dense and yields the logits.
     pub steps: Vec<Step>,
 }
@@ -131,6 +133,7 @@ pub fn plan(config: &Config) -> Result<Plan> {
         })?;
     }
     let normalization = builder.normalization;
+    let mixed = config.training.precision == Precision::Mixed;
     let mut steps = builder.steps;
     if normalization.is_some() {
         steps.first().map_or(Ok(()), check_normalized).context("layer 1 (normalize)")?;
@@ -162,7 +165,7 @@ pub fn plan(config: &Config) -> Result<Plan> {
          (a convolution with its batch norm, activation and max-pool is one step)",
         steps.len()
     );
-    let plan = Plan { name: config.name.clone(), input, normalization, steps };
+    let plan = Plan { name: config.name.clone(), input, normalization, mixed, steps };
     ensure!(
         plan.parameters() <= MAX_PARAMETERS,
         "layers: they have {} parameters; expected at most {MAX_PARAMETERS}",

@@ -20,6 +20,8 @@ use super::plan::{Normalization, Plan, Step};
 pub struct Structure {
     /// What happens to the pixels first; nothing in the form that computes integers.
     pub normalization: Option<Normalization>,
+    /// Whether learning computes products in half the precision, where the device does.
+    pub mixed: bool,
     /// Steps and the places of their parameters.
     pub blocks: Vec<Placed>,
     /// Length of the parameter vector.
@@ -71,7 +73,7 @@ impl Structure {
     /// The float form of a plan.
     pub fn float(plan: &Plan) -> Self {
         let structure = Self::lay_out(plan.steps.iter().map(|step| (step.clone(), None)));
-        Self { normalization: plan.normalization, ..structure }
+        Self { normalization: plan.normalization, mixed: plan.mixed, ..structure }
     }
 
     /// The form of a folded network that computes integers, for fine-tuning.
@@ -108,7 +110,7 @@ impl Structure {
             statistics += 2 * normalized;
         }
         let weights = blocks.iter().map(|block| block.weight.clone()).collect();
-        Self { normalization: None, blocks, parameters, statistics, weights }
+        Self { normalization: None, mixed: false, blocks, parameters, statistics, weights }
     }
 
     /// Fresh parameters: uniform weights whose variance keeps that of the signal (He et al. 2015),

@@ -1,6 +1,8 @@
 //! Where the training computes.
 
-use anyhow::{Result, bail};
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+use anyhow::bail;
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
 
 /// A backend of burn, chosen at run time among those that were built in.
@@ -16,35 +18,46 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The device, or one line that says what to install or how to build.
+    /// So many devices, or one line that says what to install or how to build.
     ///
     /// # Errors
     ///
-    /// Where this program or this machine has no such device.
-    pub fn device(self) -> Result<Device> {
-        match self {
-            Self::Cpu => Ok(Device::flex()),
-            Self::Cuda => cuda(),
-            Self::Wgpu => wgpu(),
-        }
+    /// Where this program or this machine has no such device, or not so many.
+    pub fn devices(self, count: usize) -> Result<Vec<Device>> {
+        let mut found = match self {
+            Self::Cpu => {
+                ensure!(
+                    count == 1,
+                    "--devices {count}: expected 1 with --backend cpu, which takes all cores by itself (--shards)"
+                );
+                vec![Device::flex()]
+            }
+            Self::Cuda => cuda()?,
+            Self::Wgpu => wgpu()?,
+        };
+        ensure!(
+            (1..=found.len()).contains(&count),
+            "--devices {count}: expected 1 to {}, which is how many this machine has",
+            found.len()
+        );
+        found.truncate(count);
+        Ok(found)
     }
 }
 
 #[cfg(feature = "cuda")]
-fn cuda() -> Result<Device> {
-    use burn::tensor::DeviceType;
-
-    match Device::enumerate(DeviceType::Cuda).into_vec().into_iter().next() {
-        Some(device) => Ok(device),
-        None => bail!(
-            "--backend cuda: no NVIDIA GPU found; install the NVIDIA driver (libcuda.so) and check that \
-             `nvidia-smi` lists a GPU, or use --backend cpu"
-        ),
-    }
+fn cuda() -> Result<Vec<Device>> {
+    let devices = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec();
+    ensure!(
+        !devices.is_empty(),
+        "--backend cuda: no NVIDIA GPU found; install the NVIDIA driver (libcuda.so) and check that \
+         `nvidia-smi` lists a GPU, or use --backend cpu"
+    );
+    Ok(devices)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda() -> Result<Device> {
+fn cuda() -> Result<Vec<Device>> {
     bail!(
         "--backend cuda: this binary was built without it; build with `cargo build --release --features cuda` \
          (its build downloads LLVM), or use --backend cpu"
@@ -52,20 +65,18 @@ fn cuda() -> Result<Device> {
 }
 
 #[cfg(feature = "wgpu")]
-fn wgpu() -> Result<Device> {
-    use burn::tensor::DeviceType;
-
-    match Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().next() {
-        Some(device) => Ok(device),
-        None => bail!(
-            "--backend wgpu: no graphics adapter found; install a Vulkan driver (on Debian: `apt install \
-             libvulkan1 mesa-vulkan-drivers`, which also has one in software), or use --backend cpu"
-        ),
-    }
+fn wgpu() -> Result<Vec<Device>> {
+    let devices = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+    ensure!(
+        !devices.is_empty(),
+        "--backend wgpu: no graphics adapter found; install a Vulkan driver (on Debian: `apt install \
+         libvulkan1 mesa-vulkan-drivers`, which also has one in software), or use --backend cpu"
+    );
+    Ok(devices)
 }
 
 #[cfg(not(feature = "wgpu"))]
-fn wgpu() -> Result<Device> {
+fn wgpu() -> Result<Vec<Device>> {
     bail!(
         "--backend wgpu: this binary was built without it; build with `cargo build --release --features wgpu`, \
          or use --backend cpu"
@@ -79,12 +90,16 @@ mod tests {
     #[test]
     fn a_backend_that_is_not_there_says_what_to_do() {
         for (backend, name) in [(Backend::Cuda, "cuda"), (Backend::Wgpu, "wgpu")] {
-            if let Err(error) = backend.device() {
+            if let Err(error) = backend.devices(1) {
                 let message = error.to_string();
                 assert!(message.contains(name) && message.contains("--backend cpu"), "{message}");
                 assert!(!message.contains('\n'));
             }
         }
-        assert!(Backend::Cpu.device().is_ok());
+        assert_eq!(Backend::Cpu.devices(1).unwrap().len(), 1);
+        for count in [0, 2] {
+            let message = Backend::Cpu.devices(count).unwrap_err().to_string();
+            assert!(message.contains("--shards"), "{message}");
+        }
     }
 }

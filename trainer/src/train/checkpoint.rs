@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::export::write_whole;
 use crate::quantize::LayerScheme;
 
-use super::learner::Tally;
 use super::optimizer::RuleState;
+use super::workers::Tally;
 
 /// Everything that the next epoch depends on.
 #[derive(Clone, Debug, Serialize, Deserialize)]

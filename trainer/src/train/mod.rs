@@ -12,29 +12,31 @@ mod checkpoint;
 mod directory;
 mod interim;
 mod learner;
+mod loader;
 mod optimizer;
 mod phase;
 mod schedule;
 mod speed;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
 pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 pub use interim::{Interim, interim, is_finished};
-pub(crate) use learner::Tally;
 pub use speed::TrainingSpeed;
+pub(crate) use workers::Tally;
 
 use core::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::data::Dataset;
 use crate::export::Provenance;
 use crate::log::{Introduction, Log};
@@ -44,8 +46,8 @@ use crate::quantize::{calibrate, convert};
 
 use checkpoint::{Checkpoint, Snapshot, State};
 use directory::Trained;
-use learner::Workers;
 use phase::{Phase, Progress};
+use workers::Workers;
 
 /// A run that is about to start or to continue.
 pub struct Training {
@@ -97,7 +99,8 @@ pub struct Outcome {
 }
 
 impl Training {
-    /// Checks that network and data fit each other; nothing is written.
+    /// Checks that network and data fit each other; nothing is written. Each of several `devices` takes a
+    /// part of every batch.
     ///
     /// # Errors
     ///
@@ -106,10 +109,13 @@ impl Training {
         config: Config,
         mut train: Dataset,
         mut validation: Dataset,
-        device: &Device,
+        devices: &[Device],
         backend: Backend,
     ) -> Result<Self> {
         let plan = plan(&config)?;
+        if config.training.precision == Precision::Mixed {
+            check_mixed(devices, backend)?;
+        }
         check_data(&plan, &train)?;
         check_data(&plan, &validation)?;
         if let Some(images) = config.training.images {
@@ -120,7 +126,7 @@ impl Training {
             validation.truncate(steps.saturating_mul(config.training.batch_size));
         }
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
-        let workers = Workers::new(device, config.training.shards, backend == Backend::Cpu)?;
+        let workers = Workers::new(devices, config.training.shards, backend == Backend::Cpu)?;
         let (train, validation) = (Arc::new(train), Arc::new(validation));
         Ok(Self { config, plan, train, validation, workers, interrupted: Box::new(|| false), logs: None })
     }
@@ -284,6 +290,21 @@ fn save(directory: &RunDirectory, outcome: &Outcome) -> Result<()> {
         dataset: provenance.dataset,
         tenfold_version: provenance.tenfold_version,
     })
+}
+
+/// Refuses mixed precision where it would be full precision after all, or none.
+fn check_mixed(devices: &[Device], backend: Backend) -> Result<()> {
+    let able = |device: &Device| device.supports_dtype(FloatDType::BF16);
+    ensure!(
+        backend != Backend::Cpu && devices.iter().all(able),
+        "[training] precision = \"mixed\": expected \"full\" where {}",
+        if backend == Backend::Cpu {
+            "the CPU computes (--backend cpu)"
+        } else {
+            "a device does not compute in bf16"
+        }
+    );
+    Ok(())
 }
 
 /// Refuses data that the network has no input or no output for.

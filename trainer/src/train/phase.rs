@@ -17,8 +17,9 @@ use crate::network::Structure;
 use crate::report;
 
 use super::checkpoint::{Best, Checkpoint, Epoch, Running, State};
-use super::learner::{Batch, Learner, Tally, Task, snapshot};
+use super::learner::{Learner, snapshot};
 use super::schedule::Schedule;
+use super::workers::{Batch, Tally, Task};
 use super::{Interrupted, Training};
 
 /// The settings of a phase.
@@ -189,14 +190,21 @@ impl<'a> Phase<'a> {
         order.shuffle(&mut StdRng::seed_from_u64(mix(seed ^ epoch as u64)));
         let first = epoch * extent.per_epoch;
         let last = (first + extent.per_epoch).min(extent.steps);
-        let batches = order.chunks_exact(extent.batch).zip(first..last);
-        for (indices, step) in batches.skip(running.steps) {
+        let batches = order.chunks_exact(extent.batch).zip(first..last).skip(running.steps);
+        let batch = |(indices, step): (&[usize], usize)| Batch {
+            indices: indices.to_vec(),
+            seed,
+            epoch: epoch as u64,
+            step: step as u64,
+        };
+        let batches: Vec<Batch> = batches.map(batch).collect();
+        let loader = self.training.workers.loader(task, &batches);
+        for (step, batch) in (first + running.steps..).zip(&batches) {
             if (self.training.interrupted)() {
                 return Ok(false);
             }
-            let batch = Batch { indices: indices.to_vec(), seed, epoch: epoch as u64, step: step as u64 };
             let rate = schedule.rate(step);
-            let tally = self.training.workers.step(task, learner, &batch, rate)?;
+            let tally = self.training.workers.step(task, learner, batch, loader.next()?, rate)?;
             ensure!(
                 tally.loss.is_finite(),
                 "the loss is no longer a number in step {} of epoch {}; a smaller learning rate \

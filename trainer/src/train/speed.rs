@@ -10,8 +10,9 @@ use crate::report::{self, Align, Look, table, thousands};
 
 use super::Training;
 use super::checkpoint::{Snapshot, State};
-use super::learner::{Batch, Learner, Spent};
+use super::learner::Learner;
 use super::phase::Phase;
+use super::workers::{Batch, Spent};
 
 /// The time that this process had processors, where the system tells.
 #[cfg(unix)]
@@ -93,7 +94,8 @@ impl Training {
             }
             let indices = (step * size..(step + 1) * size).map(|index| index % self.train.len()).collect();
             let batch = Batch { indices, seed: self.config.seed, epoch: 0, step: step as u64 };
-            let (_, part) = self.workers.timed_step(&task, &mut learner, &batch, options.learning_rate)?;
+            let rate = options.learning_rate;
+            let (_, part) = self.workers.timed_step(&task, &mut learner, &batch, None, rate)?;
             spent.loading += part.loading;
             spent.gradients += part.gradients;
             spent.update += part.update;

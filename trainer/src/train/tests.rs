@@ -63,8 +63,8 @@ qat_learning_rate = 0.001
 fn training(seed: u64) -> Training {
     let mut config = Config::parse(CONFIG, "stripes").unwrap();
     config.seed = seed;
-    let device = Backend::Cpu.device().unwrap();
-    Training::new(config, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+    let devices = Backend::Cpu.devices(1).unwrap();
+    Training::new(config, stripes(120, 1), stripes(30, 2), &devices, Backend::Cpu).unwrap()
 }
 
 /// A new run in `path`, or the one that is there.
@@ -144,8 +144,8 @@ fn training_with(lines: &str) -> Training {
     let kept = CONFIG.lines().filter(|line| !keys.iter().any(|key| line.starts_with(&format!("{key} = "))));
     let text = kept.collect::<Vec<_>>().join("\n").replace("[training]", &format!("[training]\n{lines}"));
     let config = Config::parse(&text, "stripes").unwrap();
-    let device = Backend::Cpu.device().unwrap();
-    Training::new(config, stripes(120, 1), stripes(30, 2), &device, Backend::Cpu).unwrap()
+    let devices = Backend::Cpu.devices(1).unwrap();
+    Training::new(config, stripes(120, 1), stripes(30, 2), &devices, Backend::Cpu).unwrap()
 }
 
 /// What the epochs were like, but for the time that they took.
@@ -255,6 +255,20 @@ fn means_of_the_weights_are_validated_and_kept() {
 }
 
 #[test]
+fn several_devices_compute_what_shards_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let shards = training(1).run(&run_in(directory.path())).unwrap();
+    // Two devices of the kind that takes a batch whole, with images that are prepared in the background.
+    let directory = tempfile::tempdir().unwrap();
+    let mut training = training(1);
+    let devices = [Device::flex(), Device::flex()];
+    training.workers = Workers::new(&devices, 1, false).unwrap();
+    let devices = training.run(&run_in(directory.path())).unwrap();
+    assert_eq!(fingerprint(&devices), fingerprint(&shards));
+    assert!(Workers::new(&[], 1, false).is_err());
+}
+
+#[test]
 fn steps_take_the_place_of_epochs() {
     let directory = tempfile::tempdir().unwrap();
     let mut training = training(1);
@@ -266,9 +280,9 @@ fn steps_take_the_place_of_epochs() {
 
 #[test]
 fn data_that_does_not_fit_is_refused_before_training() {
-    let device = Backend::Cpu.device().unwrap();
+    let devices = Backend::Cpu.devices(1).unwrap();
     let refused = |config: Config, data: Dataset| {
-        let result = Training::new(config, data.clone(), data, &device, Backend::Cpu);
+        let result = Training::new(config, data.clone(), data, &devices, Backend::Cpu);
         result.err().map(|error| format!("{error:#}")).unwrap_or_default()
     };
     let config = Config::parse(CONFIG, "stripes").unwrap();
@@ -276,6 +290,9 @@ fn data_that_does_not_fit_is_refused_before_training() {
     assert!(refused(config.clone(), small).contains("image size"));
     let many = Dataset { classes: 4, ..stripes(30, 1) };
     assert!(refused(config.clone(), many).contains("3 units"));
+    let mut mixed = config.clone();
+    mixed.training.precision = Precision::Mixed;
+    assert!(refused(mixed, stripes(30, 1)).contains("precision = \"mixed\": expected \"full\""));
     let colour = Config { input: [12, 12, 3], ..config };
     assert!(refused(colour, stripes(30, 1)).contains("1 channel"));
 }

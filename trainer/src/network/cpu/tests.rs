@@ -187,7 +187,7 @@ fn batch_norm_is_burns() {
                 // The statistics take part in the comparison.
                 let statistics = (mean + variance).unsqueeze_dims::<4>(&[1, 2, 3]);
                 match layout {
-                    Layout::ImagesFirst => y + statistics.swap_dims(0, 1).autodiff(),
+                    Layout::ImagesFirst | Layout::Mixed => y + statistics.swap_dims(0, 1).autodiff(),
                     Layout::ImagesLast { .. } => y + statistics.autodiff(),
                 }
             };
