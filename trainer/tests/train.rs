@@ -197,3 +197,41 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
     let line = failure(&["train", "--resume", &group, "--data", &data]);
     assert!(line.contains("seed-5") && line.contains("[training] epochs = 3, but it was 2"), "{line}");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let directory = workplace();
+    let [data, config, run, whole] = ["", "small.toml", "run", "whole"].map(|name| path(&directory, name));
+    let recipe = ["--epochs", "400", "--ema", "0.9", "--optimizer", "rmsprop"];
+    let start = |out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(["train", &config, "--data", &data, "--out", out]).args(recipe);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let child = start(&run);
+    let checkpoint = path(&directory, "run/checkpoint.bin");
+    let begun = Instant::now();
+    while !fs::exists(&checkpoint).unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    let last = text.lines().last().unwrap_or_default();
+    let expected = format!("continue with `trainer train --resume {run} --data {data}`");
+    assert!(last.starts_with("interrupted ") && last.ends_with(&expected), "{text}");
+
+    success(&["train", "--resume", &run, "--data", &data]);
+    assert!(start(&whole).wait().unwrap().success());
+    let (run, whole) = (contents(&run), contents(&whole));
+    for file in ["small.postcard", "small.onnx", "small.float.onnx", "small.golden.postcard"] {
+        assert!(run[file] == whole[file], "{file}");
+    }
+}
