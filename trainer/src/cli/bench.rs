@@ -96,8 +96,8 @@ fn training(args: &BenchArgs) -> Result<()> {
     let plan = plan(&config)?;
     let source = args.data.open_divided(&args.data.over(config.data.clone()))?.with_pixels(config.pixels);
     let parts = source.load_parts(plan.classes())?;
-    let (device, backend) = (args.backend.device()?, args.backend);
-    let training = Training::new(config, parts.train, parts.validation, &device, backend)?;
+    let (devices, backend) = (args.backend.devices(1)?, args.backend);
+    let training = Training::new(config, parts.train, parts.validation, &devices, backend)?;
     let speed = training.speed(args.steps as usize)?;
     if args.json {
         println!("{}", serde_json::to_string(&speed)?);
