@@ -118,7 +118,6 @@ pub(crate) fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
 
     use super::*;
 
@@ -191,18 +190,5 @@ mod tests {
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / values.len() as f32;
         assert!(mean.abs() < deviation * 0.02 && (variance.sqrt() / deviation - 1.0).abs() < 0.01);
-    }
-
-    #[test]
-    #[ignore = "measures; prints the microseconds of docs/NETWORKS.md"]
-    fn time_of_an_image() {
-        let everything = Augmentation { thickness: 0.5, noise: 10.0, ..Augmentation::default() };
-        for (name, options) in [("default", Augmentation::default()), ("everything", everything)] {
-            let augmenter = Augmenter::new(&options, 28, 28);
-            let (image, mut output) = (image(), vec![0.0; 28 * 28]);
-            let started = Instant::now();
-            (0..20_000).for_each(|index| augmenter.distort(&image, 1, 0, index, &mut output));
-            println!("{name}: {:.1} us an image", started.elapsed().as_secs_f64() * 1e6 / 20_000.0);
-        }
     }
 }

@@ -101,7 +101,7 @@ impl Evaluation {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let classes = 0..self.confusion.classes();
         let ratios = |of: &dyn Fn(usize) -> (u64, u64)| -> Vec<Option<f64>> {
-            classes.clone().map(|class| of(class)).map(|(part, whole)| share(part, whole)).collect()
+            classes.clone().map(of).map(|(part, whole)| share(part, whole)).collect()
         };
         let top: Vec<Value> = (1..)
             .zip(&self.top)

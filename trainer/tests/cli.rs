@@ -347,7 +347,7 @@ fn pipes_and_devices_are_not_waited_for() {
 #[test]
 fn bench_measures_training_and_writes_nothing() {
     let text = success(&["bench", "--training", "nano", "--steps", "2", "--batch-size", "6", "--json"]);
-    let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let figures: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&figures["images"], &figures["batch"]), (&12.into(), &6.into()));
     assert!(figures["images_per_processor_second"].as_f64().unwrap() > 0.0);
     let shares = ["loading", "gradients", "update"].map(|share| figures[share].as_f64().unwrap());
@@ -356,11 +356,17 @@ fn bench_measures_training_and_writes_nothing() {
     for (arguments, expected) in [
         (&["bench", "--training", "no-such"][..], "neither a preset"),
         (&["bench", "--training", "nano", "--batch-size", "0"], "batch_size"),
-        (&["bench", "--training", "nano", "--steps", "0"], "--steps"),
+    ] {
+        assert!(failure(arguments).contains(expected), "{arguments:?}");
+    }
+    for (arguments, expected) in [
+        (&["bench", "--training", "nano", "--steps", "0"][..], "--steps"),
         (&["bench", "--training", "nano", "models/nano"], "cannot be used"),
         (&["bench", "--steps", "3"], "--training"),
     ] {
-        assert!(failure(arguments).contains(expected), "{arguments:?}");
+        let output = trainer(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     }
 }
 

@@ -201,8 +201,9 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
+    use core::time::Duration;
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     let directory = workplace();
     let [data, config, run, whole] = ["", "small.toml", "run", "whole"].map(|name| path(&directory, name));

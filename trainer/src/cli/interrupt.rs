@@ -2,8 +2,8 @@
 //!
 //! SIGTERM and a closed terminal (SIGHUP) count as Ctrl-C: who shuts a machine down wants the run saved as well.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use anyhow::{Result, anyhow};

@@ -54,7 +54,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a network, quantize it, export it, and verify the files.
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Measure how good a model file is on a data set.
     Evaluate(evaluate::Args),
     /// Write the files of a model from a finished training run, and verify them.
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -50,6 +50,9 @@ pub enum Mode<'a> {
     Training(&'a mut StdRng, &'a mut Vec<Tensor<1>>),
 }
 
+/// Sees the sums of a step, whose number comes first.
+type Observe<'a> = dyn FnMut(usize, &Tensor<4>) + 'a;
+
 impl Network {
     /// Slices the parameters of `values` into a module. With `learn`, gradients will be recorded.
     pub fn new(structure: &Structure, values: &Values, learn: bool) -> Self {
@@ -88,7 +91,7 @@ impl Network {
         &self,
         images: Tensor<4>,
         mode: &mut Mode<'_>,
-        observe: &mut dyn FnMut(usize, &Tensor<4>),
+        observe: &mut Observe<'_>,
     ) -> Tensor<2> {
         let layout = self.layout(&images);
         self.forward_in(layout, images, mode, Some(observe))
@@ -100,7 +103,7 @@ impl Network {
         layout: Layout,
         images: Tensor<4>,
         mode: &mut Mode<'_>,
-        mut observe: Option<&mut dyn FnMut(usize, &Tensor<4>)>,
+        mut observe: Option<&mut Observe<'_>>,
     ) -> Tensor<2> {
         let scheme = |block: Option<&Block>| block.and_then(|block| block.placed.scheme.clone());
         let images = layout.enter(images);

@@ -153,7 +153,7 @@ fn tract_model(subject: &Subject, network: &FloatNetwork) -> Result<OnnxModel> {
 }
 
 fn floats(tensor: &TValue) -> Result<&[f32]> {
-    Ok(tensor.try_as_plain_ram()?.as_slice::<f32>()?)
+    tensor.try_as_plain_ram()?.as_slice::<f32>()
 }
 
 /// Sums over the values of a layer; those of batches add up.

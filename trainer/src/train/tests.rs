@@ -1,7 +1,7 @@
 //! Training learns, repeats itself, and survives being killed.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::bail;
 
