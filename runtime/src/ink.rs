@@ -4,8 +4,9 @@
 //!  frame (camera, photo, scan; up to 4096x4096, ink dark or light)
 //!    |   shrink to at most 64x64 cells by area average
 //!    |   subtract the shade that the border shows (light from a side, dark corners), find the polarity
-//!    |   subtract the morphological opening (shadows): only thin things remain
-//!    |   threshold (Otsu), connected parts, keep the heaviest and what is close to it
+//!    |   where the border shows shadows: subtract the morphological opening, so that only thin things remain
+//!    |   threshold (Otsu; without shadows, just above the noise), connected parts, keep the heaviest and what
+//!    |   is close to it
 //!    |   <-- once more on the part of the frame that holds it, now at full resolution
 //!    |   scale to fit 20x20 with the aspect kept, by area average; stretch the contrast
 //!    v   place by centre of mass
@@ -172,8 +173,8 @@ fn search(
     for window in [GRID / 3, GRID / 8] {
         grid.show(pixels, frame_width, view);
         result = grid.flatten(*polarity, window / 2).and_then(|found| {
-            let bounds = find_ink(grid)?;
-            *polarity = Some(found);
+            let bounds = find_ink(grid, found.even)?;
+            *polarity = Some(found.polarity);
             Ok(bounds)
         });
         if result.is_ok() {
@@ -186,15 +187,16 @@ fn search(
 /// Finds the digit's cells in a flattened grid; leaves their ink above the noise in the grid, and
 /// zero everywhere else.
 #[inline(never)] // its stack is not that of the others
-fn find_ink(grid: &mut Grid) -> Result<Rectangle, InkError> {
+fn find_ink(grid: &mut Grid, even: bool) -> Result<Rectangle, InkError> {
     let levels = grid.levels();
     let threshold = levels.threshold().ok_or(InkError::Blank)?;
-    let inked = Mask::of(grid, threshold);
+    // Where nothing but ink stands out, faint ink counts: it joins the parts of a broken stroke.
+    let inked = Mask::of(grid, if even { levels.faint().min(threshold) } else { threshold });
     let main = Parts::new(inked)
         .max_by_key(|part| {
             // What stands out clearly, not what just reaches the threshold over a wide area; and
             // what touches the border is more likely a shadow or the edge of the page.
-            let excess = part.mass(grid) - part.count() * u32::from(threshold) * 9 / 10;
+            let excess = part.excess(grid, threshold / 10 * 9);
             if part.touches_border(grid.rows(), grid.columns()) { excess / 8 } else { excess }
         })
         .ok_or(InkError::Blank)?;
@@ -205,11 +207,12 @@ fn find_ink(grid: &mut Grid) -> Result<Rectangle, InkError> {
     // more than specks, and heavy ones a little farther off.
     let (close, near) = (main.dilated((side / 8).max(1)), main.dilated((side / 3).max(1)));
     let mass = main.mass(grid);
+    let (speck, heavy) = if even { (96, 24) } else { (24, 6) };
     let mut digit = main;
     for part in Parts::new(inked.without(&main)) {
         let part_mass = part.mass(grid);
-        if part_mass * 24 >= mass && part.intersects(&close)
-            || part_mass * 6 >= mass && part.intersects(&near)
+        if part_mass * speck >= mass && part.intersects(&close)
+            || part_mass * heavy >= mass && part.intersects(&near)
         {
             digit = digit.with(&part);
         }

@@ -10,6 +10,15 @@ const BASE: i32 = 48;
 /// Distance from the shade to the strongest ink in a flattened grid.
 const SPAN: i32 = 200;
 
+/// What a cell of an even background may differ from the shade by, in a flattened grid.
+const EVEN: i32 = SPAN / 16;
+
+/// Level of an even background once it is flattened: room for what is lighter than it.
+const EVEN_BASE: i32 = SPAN / 8;
+
+/// Ink that stands out by less from an even background may be an uneven one's.
+const FAINT: u8 = (SPAN / 10) as u8;
+
 /// On which side of the background the ink is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Polarity {
@@ -17,6 +26,14 @@ pub(super) enum Polarity {
     Dark,
     /// Light ink on a dark background.
     Light,
+}
+
+/// What surrounds the ink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Background {
+    pub(super) polarity: Polarity,
+    /// Whether it is of one level, without shadows.
+    pub(super) even: bool,
 }
 
 /// Grey cells, `[row][column]`; those beyond `rows` and `columns` are unused.
@@ -78,7 +95,7 @@ impl Grid {
     /// Removes the background: afterwards a cell is its ink, 0 to about 200. What fits no square of
     /// `2 * radius + 1` cells is ink. Finds the polarity unless it is known.
     #[inline(never)] // its stack is free again before masks are needed
-    pub(super) fn flatten(&mut self, known: Option<Polarity>, radius: usize) -> Result<Polarity, InkError> {
+    pub(super) fn flatten(&mut self, known: Option<Polarity>, radius: usize) -> Result<Background, InkError> {
         let shade = Shade::through_border(self);
         let (darkest, lightest) = self.tails(|row, column| shade.at(row, column));
         let mut background = Grid { cells: self.cells, rows: self.rows, columns: self.columns };
@@ -105,6 +122,13 @@ impl Grid {
                 *cell = (BASE + ink * SPAN / span).clamp(0, 255) as u8;
             }
         }
+        if self.border_is_even() {
+            // Nothing to remove, and a window that no stroke fills would hollow out the thickest.
+            for cell in self.used_mut().flatten() {
+                *cell = cell.saturating_sub((BASE - EVEN_BASE) as u8);
+            }
+            return Ok(Background { polarity, even: true });
+        }
         background.cells = self.cells;
         background.filter(radius, |window| window.iter().copied().min().unwrap_or(0));
         background.filter(radius, |window| window.iter().copied().max().unwrap_or(0));
@@ -113,7 +137,29 @@ impl Grid {
                 *cell = cell.saturating_sub(*background);
             }
         }
-        Ok(polarity)
+        Ok(Background { polarity, even: false })
+    }
+
+    /// Whether the border of a flattened grid is of one level but for strokes that reach it: neither a
+    /// shadow nor light that the shade does not follow. Both would show there, and, other than ink, be
+    /// weaker than ink or go along much of the border.
+    fn border_is_even(&self) -> bool {
+        let (last_row, last_column) = (self.rows.saturating_sub(1), self.columns.saturating_sub(1));
+        let (mut cells, mut ink, mut uneven) = (0, 0, 0);
+        for (row, line) in self.used().enumerate() {
+            for (column, cell) in line.iter().enumerate() {
+                if row != 0 && row != last_row && column != 0 && column != last_column {
+                    continue;
+                }
+                cells += 1;
+                match i32::from(*cell) - BASE {
+                    level if level >= SPAN / 2 => ink += 1,
+                    level if level.abs() > EVEN => uneven += 1,
+                    _ => {}
+                }
+            }
+        }
+        uneven * 16 <= cells && ink * 4 <= cells
     }
 
     /// How far below and above a reference the darkest and the lightest cells are, but for one cell in 1024.
@@ -242,6 +288,11 @@ impl Levels {
     /// What the background reaches.
     pub(super) fn noise(&self) -> u8 {
         self.median.saturating_add(self.deviation.saturating_mul(2))
+    }
+
+    /// The least level that is not noise.
+    pub(super) fn faint(&self) -> u8 {
+        self.median.saturating_add(self.deviation.saturating_mul(4).max(FAINT))
     }
 
     /// The least level that is ink; none where nothing stands out.

@@ -54,14 +54,19 @@ impl Mask {
 
     /// Sum of the grid's values in the set.
     pub(super) fn mass(&self, grid: &Grid) -> u32 {
-        let row_mass = |(bits, cells): (&u64, &[u8])| -> u32 {
+        self.excess(grid, 0)
+    }
+
+    /// Sum of what the grid's values in the set have above a level.
+    pub(super) fn excess(&self, grid: &Grid, level: u8) -> u32 {
+        let row_excess = |(bits, cells): (&u64, &[u8])| -> u32 {
             cells
                 .iter()
                 .enumerate()
-                .map(|(column, cell)| (bits >> column & 1) as u32 * u32::from(*cell))
+                .map(|(column, cell)| (bits >> column & 1) as u32 * u32::from(cell.saturating_sub(level)))
                 .sum()
         };
-        self.rows.iter().zip(grid.used()).map(row_mass).sum()
+        self.rows.iter().zip(grid.used()).map(row_excess).sum()
     }
 
     /// The smallest rectangle around the set; none if it is empty.

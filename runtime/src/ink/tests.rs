@@ -196,6 +196,60 @@ fn result_is_made_as_mnist_is() {
 }
 
 #[test]
+fn thick_strokes_stay_whole_where_the_ground_is_even() {
+    for side in [28, 90, 300] {
+        // A ring whose stroke is a third of the picture, with a hole.
+        let frame = Frame { pixels: vec![240; side * side], width: side, height: side };
+        let frame = frame.map(|row, column, value| {
+            let [y, x] = [row, column].map(|place| 2 * place as i32 + 1 - side as i32);
+            let distance = (x * x + y * y).isqrt() * 100 / side as i32;
+            if (8..72).contains(&distance) { 15 } else { value }
+        });
+        let image = frame.normalised().unwrap();
+        // Its middle row: background, stroke, hole, stroke, background.
+        let row = &image[14 * SIDE..15 * SIDE];
+        let ink = |columns: core::ops::Range<usize>| row[columns].iter().map(|value| u32::from(*value));
+        assert!(ink(5..12).min().unwrap() > 200, "{side}: {row:?}");
+        assert!(ink(16..23).min().unwrap() > 200, "{side}: {row:?}");
+        assert!(ink(13..15).min().unwrap() < 100, "{side}: {row:?}");
+    }
+}
+
+#[test]
+fn broken_strokes_stay_whole_where_the_ground_is_even() {
+    // Down one side of a 4-cell gap to the other, with faint ink between, and a small heavy piece.
+    let frame = Frame { pixels: vec![0; AREA], width: SIDE, height: SIDE };
+    let frame = frame.map(|row, column, value| match (row, column) {
+        (4..12, 13..16) | (16..24, 13..16) => 255,
+        (12..16, 14) => 50,
+        (7..9, 18..20) => 255,
+        _ => value,
+    });
+    let image = frame.normalised().unwrap();
+    assert!(shifted_difference(&image, &frame.pixels) <= 50, "{image:?}");
+}
+
+#[test]
+fn a_place_at_the_border_does_not_matter() {
+    // What is cut off does, but nothing else: the ink that is left is found, and placed.
+    for digit in digits() {
+        let whole = normalise(digit, SIDE, SIDE).unwrap();
+        for (rows, columns) in [(-3, 3), (3, -3), (3, 3), (-3, -3)] {
+            let shifted =
+                Frame { pixels: digit.to_vec(), width: SIDE, height: SIDE }.map(|row, column, _| {
+                    let (row, column) = (row as i32 - rows, column as i32 - columns);
+                    let inside = (0..SIDE as i32).contains(&row) && (0..SIDE as i32).contains(&column);
+                    if inside { i32::from(digit[row as usize * SIDE + column as usize]) } else { 0 }
+                });
+            let ink = |pixels: &[u8]| pixels.iter().map(|value| u32::from(*value)).sum::<u32>();
+            if ink(&shifted.pixels) == ink(digit) {
+                assert_eq!(shifted.normalised().unwrap(), whole);
+            }
+        }
+    }
+}
+
+#[test]
 fn aspect_is_kept() {
     // A bar of 12x120 pixels in a frame that is not square.
     let mut frame = Frame { pixels: vec![250; 300 * 170], width: 300, height: 170 };
