@@ -9,6 +9,7 @@
 //! neither on the order of the images nor on the number of threads. What is switched off draws nothing.
 
 mod map;
+mod shaper;
 mod stroke;
 
 use rand::rngs::StdRng;
@@ -17,6 +18,7 @@ use rand::{Rng, SeedableRng};
 use crate::config::Augmentation;
 
 use map::{Distortion, Grid};
+pub(crate) use shaper::Shaper;
 
 /// Distorts images of one size.
 #[derive(Clone, Debug)]
@@ -96,9 +98,14 @@ fn within(rng: &mut StdRng, bound: f32) -> f32 {
     (rng.random::<f32>() * 2.0 - 1.0) * bound
 }
 
-/// Adds normal noise of a standard deviation between 0 and `bound`, by the method of Box and Muller (1958).
+/// Adds normal noise of a standard deviation between 0 and `bound`.
 fn add_noise(rng: &mut StdRng, bound: f32, output: &mut [f32]) {
     let deviation = rng.random::<f32>() * bound;
+    add_normal(rng, deviation, output);
+}
+
+/// Adds normal noise of this standard deviation, by the method of Box and Muller (1958).
+fn add_normal(rng: &mut StdRng, deviation: f32, output: &mut [f32]) {
     for pair in output.chunks_mut(2) {
         let (uniform, angle) = (1.0 - rng.random::<f32>(), rng.random::<f32>() * core::f32::consts::TAU);
         let radius = deviation * (-2.0 * uniform.ln()).sqrt();

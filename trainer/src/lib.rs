@@ -32,6 +32,7 @@ pub mod preset;
 pub mod quantize;
 pub mod report;
 pub mod reproduce;
+pub mod robustness;
 pub mod summary;
 pub mod train;
 pub mod verify;

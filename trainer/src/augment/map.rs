@@ -96,6 +96,13 @@ impl Distortion {
         }
     }
 
+    /// A rotation about the middle, in radians, and a scale, the same on both axes.
+    pub(super) fn similarity(rotation: f32, scale: f32) -> Self {
+        let (sin, cos) = rotation.sin_cos();
+        let (sin, cos) = (sin / scale, cos / scale);
+        Self { to_row: [cos, sin], to_column: [-sin, cos], shift: [0.0; 2], points: Vec::new() }
+    }
+
     /// Writes the distorted `image`, between 0 and 255, to `output`.
     pub(super) fn apply(&self, grid: &Grid, image: &[f32], output: &mut [f32]) {
         let Self { to_row, to_column, shift, points } = self;

@@ -15,6 +15,7 @@ mod predict;
 mod recipe;
 mod report;
 mod reproduce;
+mod robustness;
 mod runs;
 mod source;
 mod summary;
@@ -57,6 +58,8 @@ enum Command {
     Train(Box<train::Args>),
     /// Measure how good a model file is on a data set.
     Evaluate(evaluate::Args),
+    /// Measure how good a model is on shifted, rotated, noisy, ... images, with and without `ink`.
+    Robustness(robustness::Args),
     /// Write the files of a model from a finished training run, and verify them.
     Export(export::ExportArgs),
     /// Prove that the files of a model are one model: every layer, bit for bit.
@@ -130,6 +133,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(args) => train::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Robustness(args) => robustness::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -40,11 +40,17 @@ impl DataArgs {
     /// Opens the data that `model`, a file or a directory, is to be measured with. The `config.toml` beside it
     /// says how its images are prepared, and which of them it learned from, which are no test.
     pub(super) fn open_for(&self, model: &Path) -> Result<Source> {
+        let (source, pixels) = self.open_raw_for(model)?;
+        Ok(source.with_pixels(pixels))
+    }
+
+    /// The same with the images as they are in the files, and how they are to be prepared.
+    pub(super) fn open_raw_for(&self, model: &Path) -> Result<(Source, Pixels)> {
         let (division, pixels) = match config_of(model) {
             Some(config) => (config.data, config.pixels),
             None => (Data::default(), Pixels::default()),
         };
-        Ok(self.open_divided(&self.over(division))?.with_pixels(pixels))
+        Ok((self.open_divided(&self.over(division))?, pixels))
     }
 
     /// Opens the data as the flags say.
