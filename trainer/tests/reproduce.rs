@@ -75,6 +75,49 @@ fn what_is_finished_is_not_run_again() {
 }
 
 #[test]
+fn recorded_lines_stay_where_their_runs_are_not() {
+    let directory = TempDir::new().unwrap();
+    let [quick, full, table] = ["quick", "full", "full/table.md"].map(|name| path(&directory, name));
+    let trial =
+        |row: &str| success(&["reproduce", "--quick", "--only", row, "--recipe", "authors", "--out", &quick]);
+    trial("mlp-256");
+    trial("naive-bayes");
+    fs::create_dir(&full).unwrap();
+    fs::copy(format!("{quick}/results.json"), format!("{full}/results.json")).unwrap();
+    let write = || {
+        let text = success(&["reproduce", "--table", "--out", &full, "--document", &table, "--json"]);
+        (lines(&text), fs::read_to_string(&table).unwrap())
+    };
+    let row = |text: &str, name: &str| -> String {
+        text.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap().to_owned()
+    };
+    let (written, text) = write();
+    assert!(row(&text, "naive-bayes").contains("| 1 | - |"), "{text}");
+    // A trial is another recipe.
+    assert!(row(&text, "mlp-256").contains("| 1, by an earlier recipe | 1 of 1 |"), "{text}");
+    assert!(row(&text, "deeper").contains("| not run |"), "{text}");
+    assert_eq!(write(), (written, text));
+    assert!(!fs::exists(format!("{full}/mlp-256")).unwrap(), "nothing is run");
+
+    // A trial forgets, and leaves the repository alone.
+    fs::remove_dir_all(format!("{quick}/naive-bayes")).unwrap();
+    assert!(success(&["reproduce", "--quick", "--table", "--out", &quick]).contains("not run"));
+    let text = fs::read_to_string(format!("{quick}/RESULTS.md")).unwrap();
+    assert!(row(&text, "naive-bayes").contains("| not run |"), "{text}");
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/RESULTS.md");
+    let before = fs::read(committed).unwrap();
+    let line = failure(&["reproduce", "--quick", "--table", "--out", &quick, "--document", committed]);
+    assert!(line.contains("RESULTS.md: a trial (--quick)"), "{line}");
+    assert_eq!(fs::read(committed).unwrap(), before);
+
+    // What cannot be read is not written over.
+    fs::write(format!("{full}/results.json"), "[").unwrap();
+    let line = failure(&["reproduce", "--table", "--out", &full, "--document", &table]);
+    assert!(line.contains("results.json: not the lines of a table"), "{line}");
+    assert_eq!(fs::read_to_string(format!("{full}/results.json")).unwrap(), "[");
+}
+
+#[test]
 fn mistakes_are_found_before_any_work() {
     let directory = TempDir::new().unwrap();
     let out = path(&directory, "out");

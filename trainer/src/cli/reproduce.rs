@@ -1,6 +1,6 @@
 //! `trainer reproduce`: everything that others report of MNIST, trained again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::builder::RangedU64ValueParser;
@@ -37,9 +37,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Where the table is written [default: models/RESULTS.md; of a trial, RESULTS.md in --out].
+    /// Where the table is written [default: models/RESULTS.md; of a trial, RESULTS.md in --out]. Its figures,
+    /// from which rows that are not run here are kept, are in models/results.json; with this option and of a
+    /// trial, in --out.
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
+
+    /// Run nothing; write the table of the runs that are here and of those that are recorded.
+    #[arg(long)]
+    table: bool,
 
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Cpu)]
@@ -58,7 +64,9 @@ Rows: {names}.
 
 Run it in as many pieces as you like: what is finished is not run again, and after Ctrl-C, a crash or a
 power cut the same command goes on after the last whole epoch. Cheap rows come first. The table is
-written after every run; it says which rows were not run.
+written after every run; it says which rows were not run. A row without runs here, or with fewer than
+are recorded in models/results.json, keeps its recorded line: to add the runs of another machine, run
+their rows there, and bring the file here.
 
 Examples:
   trainer reproduce --quick                                a minute: does everything work?
@@ -75,13 +83,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(if args.quick { "runs/reproduce-quick" } else { "runs/reproduce" }));
-    let document = match &args.document {
-        Some(document) => document.clone(),
-        None if args.quick => out.join("RESULTS.md"),
+    let (document, record) = match &args.document {
+        Some(document) => (document.clone(), out.join(RECORD)),
+        None if args.quick => (out.join(DOCUMENT), out.join(RECORD)),
         None => {
-            data::repository_path("models").context("name the table with --document FILE")?.join("RESULTS.md")
+            let models = data::repository_path("models").context("name the table with --document FILE")?;
+            (models.join(DOCUMENT), models.join(RECORD))
         }
     };
+    if args.quick {
+        refuse_committed(&document)?;
+    }
     let options = Options {
         only: args.only.clone(),
         recipes: args.recipe.map_or_else(|| Recipe::ALL.to_vec(), |recipe| vec![recipe]),
@@ -89,6 +101,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         quick: args.quick,
         out,
         document,
+        record,
+        table: args.table,
     };
     let place = Place {
         backend: args.backend,
@@ -111,6 +125,21 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+const DOCUMENT: &str = "RESULTS.md";
+const RECORD: &str = "results.json";
+
+/// The figures of a trial mean nothing, and do not belong into the repository.
+fn refuse_committed(document: &Path) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let committed = data::repository_path("models").ok().and_then(|models| real(&models.join(DOCUMENT)));
+    ensure!(
+        committed.is_none() || real(document) != committed,
+        "--document {}: a trial (--quick) would replace the table of the repository; name another file",
+        document.display()
+    );
+    Ok(())
+}
+
 fn render(lines: &[Line], options: &Options, look: Look) -> String {
     let header = [
         ("row", Align::Left),
@@ -129,9 +158,9 @@ fn render(lines: &[Line], options: &Options, look: Look) -> String {
             Recipe::Ours => "ours",
         };
         vec![
-            line.row.to_owned(),
+            line.row.clone(),
             recipe.to_owned(),
-            line.reported.unwrap_or("-").to_owned(),
+            line.reported.clone().unwrap_or_else(|| "-".to_owned()),
             accuracy(line.float),
             accuracy(line.quantized),
             if line.runs == 0 { "not run".to_owned() } else { line.runs.to_string() },
@@ -139,5 +168,5 @@ fn render(lines: &[Line], options: &Options, look: Look) -> String {
     });
     let text = table(look, &header, &rows.collect::<Vec<_>>());
     let text = if look.unicode { text } else { text.replace('\u{b1}', "+-") };
-    format!("{text}\n\n{}\n{}\n", options.document.display(), options.out.join("results.json").display())
+    format!("{text}\n\n{}\n{}\n", options.document.display(), options.record.display())
 }

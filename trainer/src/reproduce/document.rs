@@ -1,6 +1,6 @@
 //! `RESULTS.md`: all rows, those that were not run included.
 
-use std::thread::available_parallelism;
+use std::collections::BTreeSet;
 
 use super::line::{Line, Size};
 use super::rows::{OURS, ROWS, Recipe};
@@ -9,11 +9,6 @@ use crate::report::thousands;
 
 /// The text of the document.
 pub(super) fn render(lines: &[Line], quick: bool) -> String {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let seconds = format!(
-        "`s/epoch` is of the machine that wrote this file, with {cores} core{}",
-        if cores == 1 { "" } else { "s" }
-    );
     let mut text = format!(
         "# Results\n\n\
          Written by `cargo run --release -- reproduce`, which trains every network below, exports it, and compares the \
@@ -25,8 +20,12 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
          - `difference` is that of our float mean to what is reported, in points: to the larger number of a range.\n\
          - `exact` counts the runs whose quantized network has the bits of its ONNX file in every value of every layer; \
          `largest sum` is in per cent of 2^24, below which `f32` is exact, of the first run.\n\
-         - {seconds}, and whatever else it did.\n",
-        images(lines)
+         - `s/epoch` is of {}, and whatever else it did.\n\
+         - A row may be from an earlier run than others, on another machine, by an earlier version: where fewer runs \
+         are at hand than are recorded in `results.json` beside this file, the recorded line stays. `not run` is \
+         what nothing is recorded of.\n",
+        images(lines),
+        machine(lines)
     );
     if quick {
         text = format!(
@@ -58,6 +57,17 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
 fn images(lines: &[Line]) -> String {
     let most = lines.iter().map(|line| line.images).max().unwrap_or(0);
     if most == 0 { "10,000".to_owned() } else { thousands(most) }
+}
+
+/// What the seconds are of.
+fn machine(lines: &[Line]) -> String {
+    let cores: BTreeSet<usize> = lines.iter().filter_map(|line| line.cores).collect();
+    let numbers: Vec<String> = cores.iter().map(usize::to_string).collect();
+    match numbers.as_slice() {
+        [] => "the machine that ran it".to_owned(),
+        [one] if one == "1" => "the machine that ran it, with 1 core".to_owned(),
+        several => format!("the machine that ran it, with {} cores", several.join(" or ")),
+    }
 }
 
 const HEADER: [&str; 14] = [
@@ -94,14 +104,16 @@ fn cells(line: &Line) -> [String; HEADER.len()] {
         runs if runs < line.wanted => format!("{runs} of {}", line.wanted),
         runs => runs.to_string(),
     };
+    let runs = if line.is_outdated { format!("{runs}, by an earlier recipe") } else { runs };
     let exact = match line.exact {
+        _ if line.runs == 0 => dash(),
         Some(exact) if exact == line.runs => format!("{exact} of {exact}"),
         Some(exact) => format!("**{exact} of {}**", line.runs),
         None => dash(),
     };
     [
         format!("`{}`", line.row),
-        line.reported.unwrap_or("-").to_owned(),
+        line.reported.clone().unwrap_or_else(dash),
         spread(line.float),
         spread(line.quantized),
         line.difference.map_or_else(dash, |points| format!("{points:+.2}")),
@@ -125,9 +137,9 @@ mod tests {
 
     fn line() -> Line {
         Line {
-            row: "mlp-256",
+            row: "mlp-256".to_owned(),
             recipe: Recipe::Authors,
-            reported: Some("97.77 to 98.0"),
+            reported: Some("97.77 to 98.0".to_owned()),
             float: Spread::of([98.0, 98.2]),
             quantized: Spread::of([98.1]),
             difference: Some(0.1),
@@ -139,11 +151,14 @@ mod tests {
                 largest_sum: Some(0.25),
             }),
             epoch_seconds: Some(2.04),
+            cores: Some(2),
             runs: 2,
             wanted: 5,
             exact: Some(1),
             images: 10_000,
             command: "trainer train mlp-256 --runs 5".to_owned(),
+            config: None,
+            is_outdated: false,
         }
     }
 
@@ -155,6 +170,13 @@ mod tests {
         {
             assert!(row.contains(word), "{word}: {row}");
         }
+        assert!(text.contains("with 2 cores"), "{text}");
+        let old = Line { is_outdated: true, cores: Some(16), ..line() };
+        let text = render(&[old, line()], false);
+        assert!(
+            text.contains("| 2 of 5, by an earlier recipe |") && text.contains("with 2 or 16 cores"),
+            "{text}"
+        );
         let columns = |line: &str| line.matches('|').count();
         assert_eq!(columns(row), HEADER.len() + 1);
         let nothing = Line {

@@ -1,14 +1,16 @@
-//! What is known of a row: read from the directories of its runs, never remembered elsewhere.
+//! What is known of a row: read from the directories of its runs.
 
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::rows::{Kind, Recipe, Row};
 use super::votes::Votes;
 use crate::baseline::Baseline;
+use crate::config::Config;
 use crate::engine::MAX_MODEL_BYTES;
 use crate::experiment::{Group, RunResult, Spread};
 use crate::files::{read, write_whole};
@@ -18,14 +20,14 @@ use crate::summary::Summary;
 const MAX_BYTES: u64 = 1 << 16;
 
 /// A line of the document.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Name of the row.
-    pub row: &'static str,
+    pub row: String,
     /// How it was trained.
     pub recipe: Recipe,
     /// What the authors report, in per cent.
-    pub reported: Option<&'static str>,
+    pub reported: Option<String>,
     /// Our float networks, in per cent; none where nothing was run.
     pub float: Option<Spread>,
     /// Our quantized networks, in per cent.
@@ -36,6 +38,8 @@ pub struct Line {
     pub size: Option<Size>,
     /// Seconds of an epoch with floats, validation included: the mean of all.
     pub epoch_seconds: Option<f64>,
+    /// Cores of the machine that these seconds are of.
+    pub cores: Option<usize>,
     /// Runs that are finished.
     pub runs: usize,
     /// Runs that are wanted.
@@ -47,10 +51,16 @@ pub struct Line {
     pub images: u64,
     /// What runs it.
     pub command: String,
+    /// The configuration of the first run, as TOML; none of what is no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Whether the runs are of another recipe than the row has now.
+    #[serde(skip)]
+    pub is_outdated: bool,
 }
 
 /// What a network takes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Size {
     /// Weights and biases.
     pub parameters: u64,
@@ -65,26 +75,35 @@ pub struct Size {
 }
 
 impl Line {
-    /// What the runs in `out` say of a row.
+    /// What the runs in `out` say of a row, whose first run has the configuration `config` now.
     ///
     /// # Errors
     ///
     /// Where a file in there is damaged.
-    pub(super) fn read(row: &'static Row, recipe: Recipe, out: &Path, wanted: usize) -> Result<Self> {
+    pub(super) fn read(
+        row: &Row,
+        recipe: Recipe,
+        out: &Path,
+        wanted: usize,
+        config: Option<&Config>,
+    ) -> Result<Self> {
         let mut line = Self {
-            row: row.name,
+            row: row.name.to_owned(),
             recipe,
-            reported: row.reported,
+            reported: row.reported.map(str::to_owned),
             float: None,
             quantized: None,
             difference: None,
             size: None,
             epoch_seconds: None,
+            cores: None,
             runs: 0,
             wanted,
             exact: None,
             images: 0,
             command: command(row, recipe, wanted),
+            config: config.map(Config::to_toml).transpose()?,
+            is_outdated: false,
         };
         let path = out.join(row.directory(recipe));
         match row.kind {
@@ -104,8 +123,21 @@ impl Line {
                 }
             }
         }
-        line.difference = line.float.zip(row.goal).map(|(float, goal)| float.mean - goal);
+        line.command = command(row, recipe, wanted.max(line.runs));
+        line.difference = difference(line.float, row);
         Ok(line)
+    }
+
+    /// This row with what was measured in `earlier` runs of it.
+    pub(super) fn with_figures_of(self, earlier: &Self) -> Self {
+        let row = Row::named(&self.row);
+        Self {
+            reported: self.reported,
+            difference: row.and_then(|row| difference(earlier.float, row)),
+            command: row
+                .map_or(self.command, |row| command(row, self.recipe, earlier.wanted.max(earlier.runs))),
+            ..earlier.clone()
+        }
     }
 
     fn add_runs(&mut self, group: &Group) -> Result<()> {
@@ -114,11 +146,16 @@ impl Line {
         self.float = spread(RunResult::float);
         self.quantized = spread(RunResult::quantized);
         self.runs = results.len();
+        if results.is_empty() {
+            return Ok(());
+        }
+        self.config = Some(group.config().to_toml()?);
         self.exact = Some(results.iter().filter(|result| result.is_exact()).count());
         self.images = results.first().map_or(0, |result| result.images);
         let epochs: usize = results.iter().map(|result| result.float_epochs).sum();
         let seconds: f64 = results.iter().map(|result| result.float_seconds).sum();
         self.epoch_seconds = (epochs > 0).then(|| seconds / epochs as f64);
+        self.cores = available_parallelism().ok().map(usize::from);
         if let Some(first) = results.first() {
             let run = group.path().join(format!("seed-{}", first.seed));
             let file = model_file(&run, &group.config().name, "postcard");
@@ -149,6 +186,11 @@ impl Line {
             largest_sum: None,
         });
     }
+}
+
+/// Points by which an accuracy is above what is reported of a row.
+fn difference(float: Option<Spread>, row: &Row) -> Option<f64> {
+    float.zip(row.goal).map(|(float, goal)| float.mean - goal)
 }
 
 /// A file of the model in the directory of a run.

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! rows x recipes --cheapest first--> group of runs in <out>/<row>[-ours]/ --after every run--> RESULTS.md
+//!                                                                 results.json, the record <--+
 //! ```
 //!
-//! What is finished is in the directories of the runs, and nowhere else: a run that has its `result.json` is
-//! not run again, one that was interrupted goes on after its last epoch, and the table is read from what is
-//! there. So the work can be done in pieces.
+//! What is finished is in the directories of the runs: a run that has its `result.json` is not run again, and
+//! one that was interrupted goes on after its last epoch. The table is read from what is there; of rows whose
+//! runs are on another machine, or deleted, the record of earlier lines keeps the figures. So the work can be
+//! done in pieces, and on several machines.
 
 mod document;
 mod line;
+mod record;
 mod rows;
 mod votes;
 
@@ -48,6 +51,18 @@ pub struct Options {
     pub out: PathBuf,
     /// The document.
     pub document: PathBuf,
+    /// The lines of the document with all their figures, from which those of earlier runs are kept; of a
+    /// trial, nothing is kept.
+    pub record: PathBuf,
+    /// Run nothing: only write the document.
+    pub table: bool,
+}
+
+impl Options {
+    fn wants(&self, row: &Row, recipe: Recipe) -> bool {
+        (self.only.is_empty() || self.only.iter().any(|name| name == row.name))
+            && self.recipes.contains(&recipe)
+    }
 }
 
 /// Digits.
@@ -89,10 +104,7 @@ pub fn reproduce(options: &Options, place: &Place, source: &Path) -> Result<Vec<
     let all = jobs(options)?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot create the directory {}", options.out.display()))?;
-    let chosen = |job: &&Job| {
-        (options.only.is_empty() || options.only.iter().any(|name| name == job.row.name))
-            && options.recipes.contains(&job.recipe)
-    };
+    let chosen = |job: &&Job| !options.table && options.wants(job.row, job.recipe);
     let mut wanted: Vec<&Job> = all.iter().filter(chosen).collect();
     wanted.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     // Before the work: a document that cannot be written should not cost it.
@@ -130,11 +142,11 @@ fn jobs(options: &Options) -> Result<Vec<Job>> {
             if let (Some(config), true) = (&mut config, options.quick) {
                 shorten(config);
             }
+            // What the user says holds for what is run.
+            let said = options.runs.filter(|_| options.wants(row, *recipe));
             let runs = match row.kind {
-                Kind::Network(_) if options.quick => {
-                    options.runs.unwrap_or(if is_voter(row) { VOTERS } else { 1 })
-                }
-                Kind::Network(_) => options.runs.unwrap_or(row.runs),
+                Kind::Network(_) if options.quick => said.unwrap_or(if is_voter(row) { VOTERS } else { 1 }),
+                Kind::Network(_) => said.unwrap_or(row.runs),
                 Kind::Baseline(..) | Kind::Vote(_) => 1,
             };
             let cost = match (&config, row.kind) {
@@ -257,14 +269,19 @@ impl Job {
     }
 }
 
-/// The lines of all rows, in the document and beside the runs.
+/// The lines of all rows, in the document and in the record; which is read each time, since others may have
+/// added to it.
 fn write_document(jobs: &[Job], options: &Options) -> Result<Vec<Line>> {
+    let recorded = if options.quick { Vec::new() } else { record::load(&options.record)? };
     let lines = jobs
         .iter()
-        .map(|job| Line::read(job.row, job.recipe, &options.out, job.runs))
+        .map(|job| {
+            let config = job.config.as_ref();
+            let here = Line::read(job.row, job.recipe, &options.out, job.runs, config)?;
+            Ok(record::choose(here, &recorded, config))
+        })
         .collect::<Result<Vec<_>>>()?;
-    let json = serde_json::to_string_pretty(&lines).context("writing the results as JSON")? + "\n";
-    write_whole(&options.out.join("results.json"), json.as_bytes())?;
+    record::save(&options.record, &lines)?;
     write_whole(&options.document, document::render(&lines, options.quick).as_bytes())?;
     Ok(lines)
 }

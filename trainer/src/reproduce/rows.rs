@@ -1,7 +1,7 @@
 //! What is reproduced: the networks of others, with the accuracy that their authors report.
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::baseline::Method;
@@ -42,7 +42,7 @@ pub enum Kind {
 pub(super) const VOTERS: usize = 3;
 
 /// A way to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Recipe {
     /// As the authors of the network give it.
