@@ -13,6 +13,7 @@
 // But for the vector instructions of network/cpu/simd.rs.
 #![deny(unsafe_code)]
 
+pub mod accuracy;
 pub mod augment;
 pub mod baseline;
 pub mod bench;

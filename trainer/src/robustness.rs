@@ -49,9 +49,9 @@ pub struct Row {
     pub ink_blank: Option<u64>,
 }
 
-/// Images that [`measure`] shows to the model, all kinds together.
+/// Steps that [`measure`] takes: every image is distorted, normalised, and shown to the model.
 pub fn work(engine: &Engine, dataset: &Dataset) -> usize {
-    Distortion::ALL.len() * dataset.len() * if takes_ink(engine) { 2 } else { 1 }
+    Distortion::ALL.len() * dataset.len() * if takes_ink(engine) { 4 } else { 2 }
 }
 
 /// Whether the model takes what `ink` makes.
@@ -62,7 +62,7 @@ fn takes_ink(engine: &Engine) -> bool {
 
 /// Measures a model on distorted copies of `dataset`, whose pixels are raw; `preparation` is what its
 /// configuration does to an image before the network sees it. `progress` is called on this thread, with the
-/// number of images finished since its last call, [`work`] in all.
+/// number of steps finished since its last call, [`work`] in all.
 ///
 /// # Errors
 ///
@@ -86,8 +86,8 @@ pub fn measure(
     };
     let mut rows = Vec::new();
     for kind in Distortion::ALL {
-        let images = distorted(dataset, kind, seed)?;
-        let inked = takes_ink(engine).then(|| normalised(&images, area)).transpose()?;
+        let images = distorted(dataset, kind, seed, progress)?;
+        let inked = takes_ink(engine).then(|| normalised(&images, area, progress)).transpose()?;
         let (ink_correct, ink_blank) = match inked {
             Some((images, found)) => {
                 let blank = found.iter().filter(|found| !**found).count() as u64;
@@ -102,9 +102,9 @@ pub fn measure(
 }
 
 /// The images back to back, changed.
-fn distorted(dataset: &Dataset, kind: Distortion, seed: u64) -> Result<Vec<u8>> {
+fn distorted(dataset: &Dataset, kind: Distortion, seed: u64, progress: &dyn Fn(usize)) -> Result<Vec<u8>> {
     let shaper = Shaper::new(dataset.height, dataset.width);
-    let batches = run_batches(dataset.len(), BATCH, &|_| {}, |range| {
+    let batches = run_batches(dataset.len(), BATCH, progress, |range| {
         let change =
             |index: usize| kind.apply(&shaper, dataset.image(index), dataset.width, seed, index as u64);
         Ok(range.flat_map(change).collect::<Vec<u8>>())
@@ -113,8 +113,8 @@ fn distorted(dataset: &Dataset, kind: Distortion, seed: u64) -> Result<Vec<u8>> 
 }
 
 /// What `ink` makes of the images, and in which of them it found something.
-fn normalised(images: &[u8], area: usize) -> Result<(Vec<u8>, Vec<bool>)> {
-    let batches = run_batches(images.len() / area, BATCH, &|_| {}, |range| {
+fn normalised(images: &[u8], area: usize, progress: &dyn Fn(usize)) -> Result<(Vec<u8>, Vec<bool>)> {
+    let batches = run_batches(images.len() / area, BATCH, progress, |range| {
         let images = images[range.start * area..range.end * area].chunks_exact(area);
         let results = images.map(|image| ink::normalise(image, ink::SIDE, ink::SIDE).ok());
         Ok(results.map(|image| (image.unwrap_or([0; ink::AREA]), image.is_some())).collect::<Vec<_>>())

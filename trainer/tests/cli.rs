@@ -39,9 +39,19 @@ fn usage_errors_exit_with_2() {
 fn help_teaches() {
     assert!(success(&["--help"]).contains("Exit codes"));
     assert!(success(&["--version"]).starts_with("trainer "));
-    for command in
-        ["train", "evaluate", "robustness", "export", "verify", "summary", "predict", "data", "completions"]
-    {
+    for command in [
+        "train",
+        "evaluate",
+        "robustness",
+        "card",
+        "accuracy",
+        "export",
+        "verify",
+        "summary",
+        "predict",
+        "data",
+        "completions",
+    ] {
         let help = success(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("trainer {command}")), "{help}");
         assert!(!help.contains('\x1b'), "no colours into a pipe");

@@ -11,8 +11,10 @@ use tenfold_runtime::scratch_bytes;
 use super::print;
 use super::source::DataArgs;
 use crate::data::Part;
+use crate::experiment::{Group, best, candidates};
+use crate::export::card::{RunFigures, Sources, write_card};
 use crate::export::{ExportOptions, Release, release, write_whole};
-use crate::report::{Look, thousands};
+use crate::report::{Look, note, thousands};
 use crate::train::{is_own_directory, load_run};
 use crate::verify::DEFAULT_TOLERANCE_POINTS;
 
@@ -26,13 +28,17 @@ NAME.postcard runs on every core. With --for CORE there is NAME.CORE.postcard as
 network with the same results, its weights in the order that this core is fastest with. It may need
 more scratch memory. The boards in firmware/ do this by themselves when they are built.
 
+Of a group of runs (`trainer train --runs N`), the run with the least validation loss is exported, and its
+card tells of all of them, as `trainer card` does.
+
 Examples:
   trainer export runs/nano-1
+  trainer export runs/nano-2 --out models/nano          the best of several runs
   trainer export runs/nano-1 --out models/nano --for cortex-m4
   trainer export models/nano/nano.postcard --for cortex-m4")]
 pub(crate) struct ExportArgs {
-    /// Directory of a finished training run; or, with --for, a model file.
-    #[arg(value_name = "RUN_DIR|MODEL")]
+    /// Directory of a finished training run, or of several; or, with --for, a model file.
+    #[arg(value_name = "RUN_DIR|GROUP_DIR|MODEL")]
     run: PathBuf,
 
     /// Directory to write to [default: where the run or the model is].
@@ -55,11 +61,19 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     if args.run.is_file() {
         return export_file(args);
     }
-    let (float, quantized, provenance) = load_run(&args.run)?;
-    let out = args.out.as_ref().unwrap_or(&args.run);
-    let own_directory = is_own_directory(&args.run, out)?;
+    let (run, runs) = if Group::is_at(&args.run) {
+        let (run, runs) = choose(args)?;
+        (run, Some(runs))
+    } else {
+        (args.run.clone(), None)
+    };
+    let (float, quantized, provenance) = load_run(&run)?;
+    let out = args.out.as_ref().unwrap_or(&run);
+    let own_directory = is_own_directory(&run, out)?;
     let classes = quantized.layers.last().map_or(0, |layer| layer.output.channels);
-    let test = args.data.open_for(&args.run)?.load(Part::Test, classes)?;
+    let (source, preparation) = args.data.open_raw_for(&run)?;
+    let raw = source.load(Part::Test, classes)?;
+    let test = raw.clone().with_pixels(preparation);
 
     let model = Release { float: &float, quantized: &quantized, provenance: &provenance };
     let options = ExportOptions { allow_inexact: args.allow_inexact, own_directory };
@@ -83,7 +97,31 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     for core in &args.cores {
         export_for(core, &exported.postcard, out)?;
     }
+    if runs.is_some() {
+        let report = Some(released.report.clone());
+        let sources = Sources { directory: out, test: &raw, preparation, runs, report };
+        write_card(sources)?;
+    }
     released.report.check(DEFAULT_TOLERANCE_POINTS)
+}
+
+/// The directory of the run of a group that is exported, and the figures of all of them.
+fn choose(args: &ExportArgs) -> Result<(PathBuf, Vec<RunFigures>)> {
+    let shown = args.run.display();
+    ensure!(
+        args.out.is_some(),
+        "{shown}: several runs are there; say with --out where the best of them goes, or name one of them"
+    );
+    let group = Group::open(&args.run)?;
+    let all = candidates(&group)?;
+    let chosen = best(&all)?;
+    note(&format!(
+        "{}: the least validation loss of {} runs, {:.5}",
+        chosen.path.display(),
+        all.len(),
+        chosen.validation.validation_loss
+    ));
+    Ok((chosen.path.clone(), all.iter().map(RunFigures::of).collect()))
 }
 
 /// Only another order for a file that is there.

@@ -4,8 +4,10 @@
 //! usage (clap's message), 130 interrupted (Ctrl-C). A reader that closes the pipe early, like `head`, ends the program
 //! quietly.
 
+mod accuracy;
 mod baseline;
 mod bench;
+mod card;
 mod data;
 mod evaluate;
 mod export;
@@ -62,6 +64,8 @@ enum Command {
     Robustness(robustness::Args),
     /// Write the files of a model from a finished training run, and verify them.
     Export(export::ExportArgs),
+    /// Write the card of a model: accuracy, runs, robustness, mistakes.
+    Card(card::Args),
     /// Prove that the files of a model are one model: every layer, bit for bit.
     Verify(verify::VerifyArgs),
     /// Measure how fast this machine runs a model, beside tract.
@@ -74,6 +78,8 @@ enum Command {
     Baseline(baseline::Args),
     /// Train what others report of MNIST, and write the table of results.
     Reproduce(reproduce::Args),
+    /// Compare the shipped models with published networks, and write docs/ACCURACY.md.
+    Accuracy(accuracy::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Look at a data set.
@@ -135,12 +141,14 @@ fn run(command: Command) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Robustness(args) => robustness::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Card(args) => card::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Report(args) => report::run(args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Accuracy(args) => accuracy::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Data(args) => data::run(args),
         Command::Completions(args) => {

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(limit) = args.limit {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    let bar = progress(work(&engine, &dataset) as u64, "images");
+    let bar = progress(work(&engine, &dataset) as u64, "steps");
     bar.set_prefix("robustness");
     let robustness = measure(&engine, &dataset, preparation, args.seed, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();

@@ -8,10 +8,12 @@
 //! The figures of a run are those of its last epoch, on the whole test set; of a group, those of all of its
 //! runs. Nothing is chosen.
 
+mod candidate;
 mod group;
 mod result;
 mod statistics;
 
+pub use candidate::{Candidate, best, candidates};
 pub use group::{Group, MAX_RUNS};
 pub use result::RunResult;
 pub use statistics::Spread;

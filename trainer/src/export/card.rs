@@ -1,4 +1,17 @@
 //! `CARD.md`: what a model is, how it was made, how good it is, and under which terms.
+//!
+//! ```text
+//! export: network, files, verification ----------------------------+
+//! trainer card: the same, from the files of the model;             +--> CARD.md
+//!               runs, robustness, mistakes, cores: details --------+
+//!                 |      |           |
+//!                 +------+-----------+--> card.json, misclassified.png
+//! ```
+
+mod benchmarks;
+mod complete;
+mod details;
+mod record;
 
 use core::fmt::{self, Display};
 use std::fs;
@@ -6,6 +19,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+pub use self::complete::{Sources, expect_config, write_card};
+use self::details::Details;
+pub use self::record::{Record, RobustnessFigures, RunFigures};
 use super::{Exported, Provenance};
 use crate::engine::runtime::RuntimeModel;
 use crate::model::{Activation, Operation, QuantizedLayer, QuantizedNetwork, Window};
@@ -18,6 +34,8 @@ pub(super) struct Card<'a> {
     pub(super) exported: &'a Exported,
     pub(super) report: &'a Report,
     pub(super) provenance: &'a Provenance,
+    /// What `trainer card` adds.
+    pub(super) details: Option<Details<'a>>,
 }
 
 impl Card<'_> {
@@ -26,18 +44,29 @@ impl Card<'_> {
         let sizes = Sizes::of(self.exported)?;
         let Card { network, report, provenance, .. } = self;
         let input = network.input;
-        let sections = [
+        let own_data = if is_mnist(&provenance.dataset) { "" } else { " --data PATH" };
+        let commands = self.details.as_ref().and_then(|details| details.commands(own_data));
+        let commands =
+            commands.unwrap_or_else(|| format!("$ cargo run --release -- train config.toml{own_data}"));
+        let mut sections = vec![
             format!(
                 "# {}\n\n{}: {} x {} grey pixels in, {} logits out. Runs in integers on a microcontroller, and as ONNX \
                  on a desktop with the same bits.",
                 network.name,
-                if is_mnist(&provenance.dataset) { "Recognises handwritten digits" } else { "Classifies pictures" },
+                if is_mnist(&provenance.dataset) {
+                    "Recognises handwritten digits"
+                } else {
+                    "Classifies pictures"
+                },
                 input.height,
                 input.width,
                 sizes.runtime.classes
             ),
             self.figures(&sizes),
             format!("## Layers\n\n{}", self.layers()),
+        ];
+        sections.extend(self.details.as_ref().map(Details::sections).unwrap_or_default());
+        sections.extend([
             format!("## Files\n\n{}", self.files(&sizes)),
             format!(
                 "## Data\n\nTrained on {}, seed {}; the figures above are of {} images of its test set, which \
@@ -48,16 +77,15 @@ impl Card<'_> {
                 attribution(&provenance.dataset)
             ),
             format!(
-                "## Recipe\n\nTenfold {}, beside this card:\n\n```console\n$ cargo run --release -- train config.toml{}\n```\n\n\
+                "## Recipe\n\nTenfold {}, beside this card:\n\n```console\n{commands}\n```\n\n\
                  where `config.toml` says:\n\n```toml\n{}\n```",
                 provenance.tenfold_version,
-                if is_mnist(&provenance.dataset) { "" } else { " --data PATH" },
                 provenance.config_toml.trim_end()
             ),
             "## Licence\n\nThe weights are under the terms that who trained them chooses, within those of the data. \
              Where Tenfold ships this model: MIT OR Apache-2.0, at your choice."
                 .to_owned(),
-        ];
+        ]);
         Ok(sections.join("\n\n") + "\n")
     }
 
@@ -83,6 +111,7 @@ impl Card<'_> {
             || "none".to_owned(),
             |largest| format!("{:.4} (image {}, class {})", largest.amount(), largest.image, largest.class),
         );
+        let details = self.details.as_ref().map(Details::figures).unwrap_or_default();
         let rows = [
             ("accuracy on test, quantized (every file but the float one)", accuracy(report.quantized)),
             ("accuracy on test, float", accuracy(report.float)),
@@ -102,7 +131,9 @@ impl Card<'_> {
             ),
             ("exact in f32", exact),
         ];
-        rows_of(["figure", ""], rows.map(|(name, value)| [name.to_owned(), value]))
+        let rows = rows.map(|(name, value)| [name.to_owned(), value]);
+        // Behind the accuracies of this model.
+        rows_of(["figure", ""], rows[..3].iter().cloned().chain(details).chain(rows[3..].iter().cloned()))
     }
 
     fn layers(&self) -> String {

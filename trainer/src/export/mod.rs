@@ -10,7 +10,7 @@
 //!
 //! Every file is written to a temporary name beside its own and renamed, so a file that exists is whole.
 
-mod card;
+pub mod card;
 pub mod check;
 pub mod golden;
 pub mod onnx;
@@ -162,7 +162,8 @@ pub fn release(
         write_whole(&directory.join("config.toml"), provenance.config_toml.as_bytes())?;
     }
     let card = directory.join("CARD.md");
-    let text = card::Card { network: quantized, exported: &exported, report: &report, provenance };
+    let text =
+        card::Card { network: quantized, exported: &exported, report: &report, provenance, details: None };
     write_whole(&card, text.render()?.as_bytes())?;
     Ok(Released { exported, golden, card, report })
 }

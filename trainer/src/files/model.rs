@@ -9,6 +9,12 @@ use tenfold_runtime::format::Core;
 const POSTCARD: &str = ".postcard";
 const GOLDEN: &str = ".golden";
 
+/// The figures of a card, for programs.
+pub const CARD_FIGURES: &str = "card.json";
+
+/// The picture of a card.
+pub const MISCLASSIFIED: &str = "misclassified.png";
+
 /// Endings that tell the files of one model apart; a model's name has none of them.
 fn endings() -> impl Iterator<Item = String> {
     [GOLDEN.to_owned(), ".float".to_owned()].into_iter().chain(Core::ALL.map(|(core, _)| format!(".{core}")))
@@ -66,7 +72,7 @@ pub fn model_files(directory: &Path, name: &str) -> Vec<PathBuf> {
     let extensions = ["postcard", "golden.postcard", "onnx", "float.onnx"].map(str::to_owned);
     let files =
         extensions.iter().chain(&cores).map(|extension| directory.join(format!("{name}.{extension}")));
-    files.chain([directory.join("CARD.md")]).collect()
+    files.chain([CARD_FIGURES, MISCLASSIFIED, "CARD.md"].map(|file| directory.join(file))).collect()
 }
 
 /// Refuses a directory with files of a model that is not called `name`, but for those that are `replaced`.

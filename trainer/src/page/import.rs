@@ -20,7 +20,7 @@ use crate::verify::ModelFiles;
 /// # Errors
 ///
 /// Where a file cannot be read, or is not one that this program exported.
-pub(super) fn networks(model: &ModelFiles) -> Result<(FloatNetwork, QuantizedNetwork, Provenance)> {
+pub(crate) fn networks(model: &ModelFiles) -> Result<(FloatNetwork, QuantizedNetwork, Provenance)> {
     let [float, quantized] = [&model.float_onnx, &model.onnx].map(|path| {
         let bytes = files::read(path, MAX_MODEL_BYTES)?;
         let proto = ModelProto::decode(bytes.as_slice());

@@ -8,10 +8,10 @@
 //!
 //! The page is the same, byte for byte, each time that it is made of the same files.
 
-mod chart;
+pub(crate) mod chart;
 mod embed;
 mod image;
-mod import;
+pub(crate) mod import;
 mod measure;
 mod section;
 mod subject;

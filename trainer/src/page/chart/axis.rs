@@ -83,6 +83,14 @@ impl Axis {
         axis
     }
 
+    /// The same axis with other words for its ticks.
+    pub(crate) fn labelled(mut self, label: impl Fn(f64) -> String) -> Axis {
+        for (value, text) in &mut self.ticks {
+            *text = label(*value);
+        }
+        self
+    }
+
     /// Leaves out ticks that are too near to the one above them.
     fn thin(&mut self) {
         let ticks = core::mem::take(&mut self.ticks);

@@ -6,11 +6,13 @@
 mod axis;
 mod histogram;
 mod line;
+mod named;
 mod scatter;
 
-pub(super) use axis::Axis;
+pub(crate) use axis::Axis;
 pub(super) use histogram::{Histogram, histogram};
 pub(super) use line::{Band, Series, line};
+pub(crate) use named::{Named, named};
 pub(super) use scatter::scatter;
 
 /// Width of a chart in its own units, about the pixels that it is wide on a telephone.
