@@ -21,6 +21,7 @@ pub use data::Data;
 pub use difference::Difference;
 pub use layer::{Layer, Padding, Pair};
 pub use training::{Optimizer, Precision, Schedule, Training};
+pub(crate) use words::{explain, in_words};
 
 use crate::files;
 
@@ -144,7 +145,7 @@ impl Config {
     /// Where the text is no configuration, or a value is out of range.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let mut config: Self =
-            toml::from_str(text).map_err(|error| anyhow!("{origin}: {}", words::explain(text, &error)))?;
+            toml::from_str(text).map_err(|error| anyhow!("{origin}: {}", explain(text, &error)))?;
         config.training.resolve();
         config.check().with_context(|| origin.to_owned())?;
         Ok(config)

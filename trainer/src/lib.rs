@@ -34,6 +34,7 @@ pub mod quantize;
 pub mod report;
 pub mod reproduce;
 pub mod robustness;
+pub mod search;
 pub mod summary;
 pub mod train;
 pub mod verify;

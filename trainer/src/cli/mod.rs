@@ -19,6 +19,7 @@ mod report;
 mod reproduce;
 mod robustness;
 mod runs;
+mod search;
 mod source;
 mod summary;
 mod train;
@@ -80,6 +81,8 @@ enum Command {
     Reproduce(reproduce::Args),
     /// Compare the shipped models with published networks, and write docs/ACCURACY.md.
     Accuracy(accuracy::Args),
+    /// Search architectures and recipes within a budget of bytes, by validation.
+    Search(search::Args),
     /// Recognise the digit in a picture.
     Predict(predict::Args),
     /// Look at a data set.
@@ -149,6 +152,7 @@ fn run(command: Command) -> Result<()> {
         Command::Baseline(args) => baseline::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Accuracy(args) => accuracy::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Predict(args) => predict::run(args),
         Command::Data(args) => data::run(args),
         Command::Completions(args) => {

@@ -12,7 +12,7 @@ use super::runs;
 use super::source::DataArgs;
 use crate::config::Config;
 use crate::engine::runtime::RuntimeModel;
-use crate::experiment::{Finished, Group, MAX_RUNS, Place, Sets, conduct};
+use crate::experiment::{Finished, Group, MAX_RUNS, Place, RunResult, Sets, Validated, conduct};
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
 use crate::report::{Align, Look, duration, note, percent, table, thousands};
@@ -267,6 +267,7 @@ fn summary(plan: &Plan, finished: &Finished) -> Result<String> {
             "quantized accuracy",
             format!("{} {on_test}", percent(report.quantized.correct, report.quantized.images)),
         ),
+        row("validation", validation(result)),
         row("weights", format!("{} bytes", thousands(model.weight_bytes as u64))),
         row("scratch", format!("{} bytes", thousands(model.scratch_bytes as u64))),
         row("MACs", thousands(model.macs)),
@@ -283,6 +284,19 @@ fn summary(plan: &Plan, finished: &Finished) -> Result<String> {
     ];
     let header = [(plan.name.as_str(), Align::Left), ("", Align::Left)];
     Ok(table(Look::of_stdout(), &header, &rows) + "\n")
+}
+
+/// What decisions are made on.
+fn validation(result: &RunResult) -> String {
+    result.validation.map_or_else(String::new, |Validated { plain, distorted }| {
+        format!(
+            "{:.2} %, loss {:.4}; distorted {:.2} %, loss {:.4}",
+            plain.percent(),
+            plain.loss,
+            distorted.percent(),
+            distorted.loss
+        )
+    })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::Config;
 use super::training::{MAX_EPOCHS, learning_rate};
+use super::{Augmentation, Config};
 use crate::files::reserved_ending;
 
 impl Config {
@@ -43,27 +43,38 @@ impl Config {
             self.quantization.qat_epochs
         );
         learning_rate("[quantization] qat_learning_rate", self.quantization.qat_learning_rate)?;
-        let augmentation = &self.augmentation;
-        for (key, value, most) in [
-            ("rotation", augmentation.rotation, 180.0),
-            ("shift", augmentation.shift, 1000.0),
-            ("scale", augmentation.scale, 0.9),
-            ("shear", augmentation.shear, 10.0),
-            ("elastic", augmentation.elastic, 1000.0),
-            ("thickness", augmentation.thickness, 5.0),
-            ("noise", augmentation.noise, 255.0),
-        ] {
-            ensure!((0.0..=most).contains(&value), "[augmentation] {key} = {value:?}: expected 0 to {most}");
-        }
-        ensure!(
-            (1.0..=1000.0).contains(&augmentation.elastic_grid),
-            "[augmentation] elastic_grid = {:?}: expected 1 to 1000 pixels",
-            augmentation.elastic_grid
-        );
+        self.augmentation.check("[augmentation]")?;
         check_bits("[quantization] bits", self.quantization.bits)?;
         ensure!(
             self.quantization.calibration_images > 0,
             "[quantization] calibration_images = 0: expected at least 1"
+        );
+        Ok(())
+    }
+}
+
+impl Augmentation {
+    /// Checks every bound; `section` is where they stand.
+    ///
+    /// # Errors
+    ///
+    /// Names the first bound that is out of range, its value, and the range.
+    pub(crate) fn check(&self, section: &str) -> Result<()> {
+        for (key, value, most) in [
+            ("rotation", self.rotation, 180.0),
+            ("shift", self.shift, 1000.0),
+            ("scale", self.scale, 0.9),
+            ("shear", self.shear, 10.0),
+            ("elastic", self.elastic, 1000.0),
+            ("thickness", self.thickness, 5.0),
+            ("noise", self.noise, 255.0),
+        ] {
+            ensure!((0.0..=most).contains(&value), "{section} {key} = {value:?}: expected 0 to {most}");
+        }
+        ensure!(
+            (1.0..=1000.0).contains(&self.elastic_grid),
+            "{section} elastic_grid = {:?}: expected 1 to 1000 pixels",
+            self.elastic_grid
         );
         Ok(())
     }

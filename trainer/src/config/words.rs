@@ -12,7 +12,7 @@ use super::Layer;
 const MAX_QUOTE: usize = 80;
 
 /// The place, what is expected there, and what was found.
-pub(super) fn explain(text: &str, error: &toml::de::Error) -> String {
+pub(crate) fn explain(text: &str, error: &toml::de::Error) -> String {
     let what = in_words(error.message());
     let place = layer_at_fault(text, error.message()).or_else(|| line_at_fault(text, error));
     match place {
@@ -60,7 +60,7 @@ fn line_at_fault(text: &str, error: &toml::de::Error) -> Option<String> {
 }
 
 /// Rewrites the messages of serde; others are in words already.
-fn in_words(message: &str) -> String {
+pub(crate) fn in_words(message: &str) -> String {
     let parts = ["invalid type: ", "invalid value: ", "invalid length "]
         .iter()
         .find_map(|start| message.strip_prefix(start))

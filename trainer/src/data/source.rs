@@ -116,6 +116,22 @@ impl Source {
         Ok(self.select(&train, indices.of(part)))
     }
 
+    /// Loads the images to learn from and those to make decisions with; those for final figures are not read, where
+    /// they have files of their own, and dropped unseen where they have not.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_without_test(&self, classes: usize) -> Result<(Dataset, Dataset)> {
+        check_classes(classes)?;
+        let whole = self.read(Set::Train, classes)?;
+        if self.split.is_none() && self.kind.has(Set::Validation) {
+            return Ok((whole, self.read(Set::Validation, classes)?));
+        }
+        let indices = self.indices(whole.len())?;
+        Ok((self.select(&whole, &indices.train), self.select(&whole, &indices.validation)))
+    }
+
     /// Loads all three parts, and reads every file once.
     ///
     /// # Errors

@@ -88,6 +88,7 @@ mod tests {
                 float_seconds: 1.0,
                 integer_epochs: 0,
                 integer_seconds: 0.0,
+                validation: None,
             },
             validation: Epoch {
                 integer: false,

@@ -12,11 +12,13 @@ mod candidate;
 mod group;
 mod result;
 mod statistics;
+mod validation;
 
 pub use candidate::{Candidate, best, candidates};
 pub use group::{Group, MAX_RUNS};
 pub use result::RunResult;
 pub use statistics::Spread;
+pub use validation::{Probe, Score, Validated, validate};
 
 use std::path::PathBuf;
 
@@ -109,7 +111,8 @@ pub fn conduct(training: &Training, directory: &RunDirectory, test: &Dataset) ->
     let model = Release { float, quantized, provenance };
     let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
     let released = release(directory.path(), &model, &options, test, true)?;
-    let result = RunResult::new(provenance.seed, history, &released.report);
+    let validation = validate(quantized, training.validation(), &Probe::default())?;
+    let result = RunResult::new(provenance.seed, history, &released.report, validation);
     result.save(directory.path())?;
     Ok(Finished { released, result })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::Validated;
 use crate::files::{read, write_whole};
 use crate::train::{Epoch, RESULT};
 use crate::verify::Report;
@@ -38,11 +39,14 @@ pub struct RunResult {
     pub integer_epochs: usize,
     /// Seconds that they took, validation included.
     pub integer_seconds: f64,
+    /// The quantized network on the validation images, plain and distorted; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validated>,
 }
 
 impl RunResult {
-    /// The figures of a run from its epochs and its verification.
-    pub fn new(seed: u64, history: &[Epoch], report: &Report) -> Self {
+    /// The figures of a run from its epochs, its verification and its validation.
+    pub fn new(seed: u64, history: &[Epoch], report: &Report, validation: Validated) -> Self {
         let seconds = |integer| -> (usize, f64) {
             let epochs = history.iter().filter(|epoch| epoch.integer == integer);
             epochs.fold((0, 0.0), |(count, seconds), epoch| (count + 1, seconds + epoch.seconds))
@@ -61,6 +65,7 @@ impl RunResult {
             float_seconds,
             integer_epochs,
             integer_seconds,
+            validation: Some(validation),
         }
     }
 
@@ -130,6 +135,7 @@ mod tests {
             float_seconds: 0.1 + 0.2,
             integer_epochs: 1,
             integer_seconds: 1.5,
+            validation: None,
         };
         assert_eq!((result.float(), result.quantized()), (99.5, 99.0));
         assert!(result.is_exact() && !RunResult { differing: 1, ..result.clone() }.is_exact());

@@ -82,6 +82,11 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A number of things whose plural is regular: `1 seed`, `2,000 seeds`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{} {thing}{}", thousands(number as u64), if number == 1 { "" } else { "s" })
+}
+
 /// A time as people say it.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -107,6 +112,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!(thousands(0), "0");
+        assert_eq!([count(1, "seed"), count(2000, "seed")], ["1 seed", "2,000 seeds"]);
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_000), "1,000");
         assert_eq!(thousands(2_831_744), "2,831,744");

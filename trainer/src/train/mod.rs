@@ -85,6 +85,30 @@ impl fmt::Display for Interrupted {
 
 impl core::error::Error for Interrupted {}
 
+/// A run went where there are no numbers, and always will.
+#[derive(Clone, Copy, Debug)]
+pub struct Diverged {
+    /// The step within its phase, from 1.
+    pub step: usize,
+    /// The epoch within its phase, from 1.
+    pub epoch: usize,
+    /// The peak of the learning rate.
+    pub learning_rate: f64,
+}
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, epoch, learning_rate } = self;
+        write!(
+            formatter,
+            "the loss is no longer a number in step {step} of epoch {epoch}; a smaller learning rate \
+             (now {learning_rate:?}) usually helps"
+        )
+    }
+}
+
+impl core::error::Error for Diverged {}
+
 /// What a run leaves.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -135,6 +159,16 @@ impl Training {
     /// and ends with [`Interrupted`]. Continued, it ends with the same bits as if nothing had happened.
     pub fn interrupt_when(&mut self, interrupted: impl Fn() -> bool + Send + Sync + 'static) {
         self.interrupted = Box::new(interrupted);
+    }
+
+    /// What the images that are learned are, for provenance.
+    pub fn dataset(&self) -> &str {
+        &self.train.source
+    }
+
+    /// The images that decisions are made on, as far as they are used.
+    pub fn validation(&self) -> &Dataset {
+        &self.validation
     }
 
     /// Lets the run log into a folder of its name in `logs`, and not into its own directory.

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -20,7 +20,7 @@ use super::checkpoint::{Best, Checkpoint, Epoch, Running, State};
 use super::learner::{Learner, snapshot};
 use super::schedule::Schedule;
 use super::workers::{Batch, Tally, Task};
-use super::{Interrupted, Training};
+use super::{Diverged, Interrupted, Training};
 
 /// The settings of a phase.
 pub(super) struct Phase<'a> {
@@ -205,14 +205,10 @@ impl<'a> Phase<'a> {
             }
             let rate = schedule.rate(step);
             let tally = self.training.workers.step(task, learner, batch, loader.next()?, rate)?;
-            ensure!(
-                tally.loss.is_finite(),
-                "the loss is no longer a number in step {} of epoch {}; a smaller learning rate \
-                 (now {:?}) usually helps",
-                step + 1,
-                epoch + 1,
-                self.options.learning_rate
-            );
+            if !tally.loss.is_finite() {
+                let learning_rate = self.options.learning_rate;
+                return Err(Diverged { step: step + 1, epoch: epoch + 1, learning_rate }.into());
+            }
             running.steps += 1;
             running.tally.add(tally);
             let (epoch, step) = (epoch + 1, step + 1);
