@@ -25,6 +25,10 @@ use crate::report::{Align, Look, table, thousands};
 /// Per cent below which a network has no place in the drawings.
 const LEAST_DRAWN: f64 = 98.5;
 
+/// Accuracies worth a line.
+const TICKS: [f64; 12] =
+    [0.985, 0.9875, 0.99, 0.992, 0.9935, 0.995, 0.996, 0.997, 0.9975, 0.998, 0.9985, 0.999];
+
 /// Networks with their figures, ours and those of others.
 #[derive(Clone, Debug)]
 pub struct Accuracy {
@@ -144,7 +148,8 @@ impl Accuracy {
 
 fn drawing(what: &str, points: &[Named], label: impl Fn(f64) -> String) -> String {
     let x = Axis::log(what, points.iter().map(|point| point.x)).labelled(label);
-    let y = Axis::accuracy("accuracy on MNIST's test images", points.iter().map(|point| point.y));
+    let y = Axis::accuracy("accuracy on MNIST's test images", points.iter().map(|point| point.y))
+        .ticked(&TICKS, |value| format!("{} %", (value * 1e4).round() / 1e2));
     let about = format!("Accuracy on MNIST's test images against {what}");
     named(&about, [&x, &y], ["Tenfold", "published"], points).into_string() + "\n"
 }

@@ -91,6 +91,14 @@ impl Axis {
         self
     }
 
+    /// The same axis with ticks at those of the values that are on it and not too near to each other.
+    pub(crate) fn ticked(mut self, values: &[f64], label: impl Fn(f64) -> String) -> Axis {
+        let inside = values.iter().filter(|value| (self.low..=self.high).contains(value));
+        self.ticks = inside.map(|value| (*value, label(*value))).collect();
+        self.thin();
+        self
+    }
+
     /// Leaves out ticks that are too near to the one above them.
     fn thin(&mut self) {
         let ticks = core::mem::take(&mut self.ticks);
@@ -155,6 +163,9 @@ mod tests {
             labels(&Axis::accuracy("", [0.93, 0.9951].into_iter())),
             ["95 %", "98 %", "99 %", "99.5 %"]
         );
+        let axis = Axis::accuracy("", [0.99, 0.995].into_iter());
+        let ticked = axis.ticked(&[0.9, 0.99, 0.9901, 0.9945, 0.9999], |value| format!("{value}"));
+        assert_eq!(labels(&ticked), ["0.9901", "0.9945"]);
         let empty = Axis::log("", core::iter::empty());
         assert!(empty.place(0.5) > 0.0 && empty.place(f64::INFINITY) == 1.0);
         assert_eq!(Axis::linear("", 1.0, 1.0).place(1.0), 0.5);

@@ -15,7 +15,7 @@ const BOTTOM: f64 = 44.0;
 /// Radius of a point.
 const RADIUS: f64 = 4.0;
 /// Of the names, in units of the drawing; the width is about that of a letter.
-const LETTER: [f64; 2] = [5.7, 12.0];
+const LETTER: [f64; 2] = [5.9, 12.0];
 
 const STYLE: &str = "
 text { font: 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; fill: #1c1e22; }
@@ -76,8 +76,9 @@ pub(crate) fn named(about: &str, [x, y]: [&Axis; 2], kinds: [&str; 2], points: &
                         y1=(coordinate(down(point.y - deviation))) y2=(coordinate(down(point.y + deviation))) {}
                 }
                 @if label.is_far(*place) {
+                    @let end = label.nearest(*place);
                     line.leader x1=(coordinate(place[0])) y1=(coordinate(place[1]))
-                        x2=(coordinate(label.left + label.width / 2.0)) y2=(coordinate(label.top + LETTER[1] / 2.0)) {}
+                        x2=(coordinate(end[0])) y2=(coordinate(end[1])) {}
                 }
             }
             @for (point, place) in points.iter().zip(&places) {
@@ -87,7 +88,7 @@ pub(crate) fn named(about: &str, [x, y]: [&Axis; 2], kinds: [&str; 2], points: &
                 }
             }
             @for (point, label) in points.iter().zip(&labels) {
-                text class=[point.first.then_some("first")] x=(coordinate(label.left)) y=(coordinate(label.top + 10.0)) {
+                text class=[label.class(point.first)] x=(coordinate(label.anchor())) y=(coordinate(label.top + 10.0)) {
                     (point.name)
                 }
             }
@@ -101,9 +102,27 @@ struct Label {
     left: f64,
     top: f64,
     width: f64,
+    /// Which of its ends is at the point: -1 the last letter, 1 the first one, 0 neither. A letter's width is not
+    /// known, so that this end is where the text is anchored.
+    side: i8,
 }
 
 impl Label {
+    fn class(&self, first: bool) -> Option<&'static str> {
+        match (first, self.side) {
+            (true, -1) => Some("first end"),
+            (true, 0) => Some("first middle"),
+            (true, _) => Some("first"),
+            (false, -1) => Some("end"),
+            (false, 0) => Some("middle"),
+            (false, _) => None,
+        }
+    }
+
+    fn anchor(&self) -> f64 {
+        self.left + self.width * f64::from(1 - self.side) / 2.0
+    }
+
     fn overlaps(&self, [left, top]: [f64; 2], [width, height]: [f64; 2]) -> f64 {
         let shared = |a: f64, a_length: f64, b: f64, b_length: f64| {
             ((a + a_length).min(b + b_length) - a.max(b)).max(0.0)
@@ -111,11 +130,15 @@ impl Label {
         shared(self.left, self.width, left, width) * shared(self.top, LETTER[1], top, height)
     }
 
+    /// The place of the name that is nearest to a point.
+    fn nearest(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [x.clamp(self.left, self.left + self.width), y.clamp(self.top, self.top + LETTER[1])]
+    }
+
     /// Whether the eye needs a line to its point.
     fn is_far(&self, [x, y]: [f64; 2]) -> bool {
-        let across = (self.left - x).max(x - self.left - self.width).max(0.0);
-        let down = (self.top - y).max(y - self.top - LETTER[1]).max(0.0);
-        across.hypot(down) > 3.0 * RADIUS
+        let [near_x, near_y] = self.nearest([x, y]);
+        (near_x - x).hypot(near_y - y) > 3.0 * RADIUS
     }
 }
 
@@ -134,7 +157,7 @@ fn labels(points: &[Named], places: &[[f64; 2]]) -> Vec<Label> {
             let names = labels.iter().flatten();
             let of_names: f64 =
                 names.map(|other| label.overlaps([other.left, other.top], [other.width, LETTER[1]])).sum();
-            let beyond = (LEFT - label.left).max(0.0)
+            let beyond = (LEFT - 6.0 - label.left).max(0.0)
                 + (label.left + label.width - WIDTH + 4.0).max(0.0)
                 + (TOP - 8.0 - label.top).max(0.0)
                 + (label.top + LETTER[1] - HEIGHT + BOTTOM).max(0.0);
@@ -144,17 +167,18 @@ fn labels(points: &[Named], places: &[[f64; 2]]) -> Vec<Label> {
         'rings: for ring in 0..5 {
             let gap = RADIUS + 4.0 + 13.0 * f64::from(ring);
             let level = y - LETTER[1] / 2.0;
-            for [left, top] in [
-                [x + gap, level],
-                [x - gap - width, level],
-                [x - width / 2.0, y - gap - LETTER[1]],
-                [x - width / 2.0, y + gap],
-                [x + gap * 0.7, y - gap * 0.7 - LETTER[1]],
-                [x + gap * 0.7, y + gap * 0.7],
-                [x - gap * 0.7 - width, y - gap * 0.7 - LETTER[1]],
-                [x - gap * 0.7 - width, y + gap * 0.7],
+            let near = gap * 0.7;
+            for (side, left, top) in [
+                (1, x + gap, level),
+                (-1, x - gap - width, level),
+                (0, x - width / 2.0, y - gap - LETTER[1]),
+                (0, x - width / 2.0, y + gap),
+                (1, x + near, y - near - LETTER[1]),
+                (1, x + near, y + near),
+                (-1, x - near - width, y - near - LETTER[1]),
+                (-1, x - near - width, y + near),
             ] {
-                let label = Label { left, top, width };
+                let label = Label { left, top, width, side };
                 let hidden = hidden(&label);
                 if chosen.is_none_or(|(least, _)| hidden < least) {
                     chosen = Some((hidden, label));
