@@ -2,6 +2,7 @@
 //! files of their own.
 
 mod csv;
+mod damage;
 mod pictures;
 
 use std::fs;
