@@ -25,7 +25,7 @@ use self::onnx::OnnxModel;
 pub(crate) use self::parallel::run_batches;
 pub(crate) use self::probability::{log_sum_exp, softmax};
 use self::runtime::RuntimeModel;
-pub use self::vote::{Vote, Voter, vote};
+pub use self::vote::{Candidate, Vote, Voter, vote};
 use crate::files;
 use crate::model::Shape;
 

@@ -455,4 +455,44 @@ fn several_models_vote() {
     assert!(success(&["evaluate", nano, lenet, "--limit", "9"]).contains("majority"));
     let line = failure(&["evaluate", nano, lenet, "--limit", "9", "--logits", "logits.csv"]);
     assert!(line.contains("--logits: expected one model, found 2"), "{line}");
+
+    // Each one has the images that its own configuration says, in any order.
+    let directory = workplace();
+    let [raw, scaled] = ["raw", "scaled"].map(|name| path(&directory, name));
+    for (place, pixels) in [(&raw, "raw"), (&scaled, "l2")] {
+        fs::create_dir(place).unwrap();
+        fs::copy(path(&directory, "means.postcard"), format!("{place}/means.postcard")).unwrap();
+        let config = format!(
+            "name = \"means\"\ninput = [28, 28, 1]\npixels = \"{pixels}\"\n\
+             layers = [{{ type = \"flatten\" }}, {{ type = \"dense\", units = 10 }}]\n"
+        );
+        fs::write(format!("{place}/config.toml"), config).unwrap();
+    }
+    let json = |models: &[&str]| -> Value {
+        let flags = ["--limit", "300", "--json"];
+        serde_json::from_str(&success(&[&["evaluate"][..], models, &flags].concat())).unwrap()
+    };
+    let alone = [&raw, &scaled].map(|model| json(&[model.as_str()])["correct"].as_u64().unwrap());
+    assert_ne!(alone[0], alone[1]);
+    for (models, expected) in [([&raw, &scaled], alone), ([&scaled, &raw], [alone[1], alone[0]])] {
+        let vote = json(&models.map(String::as_str));
+        let found: Vec<u64> = vote["vote"]["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v["correct"].as_u64().unwrap())
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    // Models that learned from different parts of a set have no test images in common.
+    let mut config = fs::read_to_string(format!("{scaled}/config.toml")).unwrap();
+    config.push_str("[data]\nsplit = \"70/30\"\n");
+    fs::write(format!("{scaled}/config.toml"), config).unwrap();
+    let line = failure(&["evaluate", &raw, &scaled, "--limit", "9"]);
+    assert!(
+        line.contains("scaled: learned from another part") && line.contains("split 70/30 by seed 1"),
+        "{line}"
+    );
+    success(&["evaluate", &raw, &scaled, "--limit", "9", "--split", "70/30"]);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::source::DataArgs;
 use super::{model, print, vote};
 use crate::data::{Dataset, Part};
-use crate::engine::{Engine, best_class};
+use crate::engine::{Candidate, Engine, best_class};
 use crate::evaluation::{Evaluation, sheet};
 use crate::files::Output;
 use crate::report::{Look, note, progress, thousands};
@@ -79,7 +79,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let open = |path: &PathBuf| if args.float { model::open_float(path) } else { model::open(path) };
     let engines = args.models.iter().map(open).collect::<Result<Vec<_>>>()?;
-    let (engine, path) = engines.first().zip(args.models.first()).context("there is no model")?;
+    let engine = engines.first().context("there is no model")?;
     if engines.len() > 1 {
         for (flag, given) in [
             ("--logits", args.logits.is_some()),
@@ -92,15 +92,18 @@ pub(super) fn run(args: Args) -> Result<()> {
     // Before the work: a mistyped path should not cost it.
     let output = |path: &Option<PathBuf>| path.as_deref().map(Output::create).transpose();
     let (table, picture) = (output(&args.logits)?, output(&args.worst_png)?);
-    let source = args.data.open_for(path)?;
+    let (source, pixels) = args.data.open_for_all(&args.models, args.set)?;
     let mut dataset = source.load(args.set, engine.classes())?;
     dataset.expect_size(engine.input().height, engine.input().width)?;
     if let Some(limit) = args.limit {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     if engines.len() > 1 {
-        return print(&vote::evaluate(&engines, &dataset, args.set, args.json)?);
+        let candidates: Vec<Candidate> =
+            engines.into_iter().zip(pixels).map(|(engine, pixels)| Candidate { engine, pixels }).collect();
+        return print(&vote::evaluate(&candidates, &dataset, args.set, args.json)?);
     }
+    let dataset = dataset.with_pixels(pixels.first().copied().unwrap_or_default());
 
     let bar = progress(dataset.len() as u64, "images");
     bar.set_prefix("evaluate");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use crate::config::{Config, Data, Pixels};
-use crate::data::{self, DEFAULT_SPLIT_SEED, Shares, Source};
+use crate::data::{self, DEFAULT_SPLIT_SEED, Part, Shares, Source};
 use crate::files;
 use crate::report::note;
 
@@ -46,11 +46,30 @@ impl DataArgs {
 
     /// The same with the images as they are in the files, and how they are to be prepared.
     pub(super) fn open_raw_for(&self, model: &Path) -> Result<(Source, Pixels)> {
-        let (division, pixels) = match config_of(model) {
-            Some(config) => (config.data, config.pixels),
-            None => (Data::default(), Pixels::default()),
-        };
+        let (division, pixels) = preparation(model);
         Ok((self.open_divided(&self.over(division))?, pixels))
+    }
+
+    /// Opens the data that several models are to be measured with, as it comes, and how each of them takes its
+    /// images. Of `part`, no model may have learned from an image: their divisions are to be one.
+    pub(super) fn open_for_all(&self, models: &[PathBuf], part: Part) -> Result<(Source, Vec<Pixels>)> {
+        let (divisions, pixels): (Vec<Data>, Vec<Pixels>) =
+            models.iter().map(|model| preparation(model)).unzip();
+        let first = divisions.first().cloned().unwrap_or_default();
+        if self.split.is_none() && part != Part::All {
+            for (model, other) in models.iter().zip(&divisions) {
+                ensure!(
+                    other.division() == first.division(),
+                    "{}: learned from another part of its images ({}) than {} ({}); say which images are for test with \
+                     --split SHARES and --split-seed, or take all of a set that none learned from with --set all",
+                    model.display(),
+                    shown(other),
+                    models.first().map_or_else(String::new, |model| model.display().to_string()),
+                    shown(&first)
+                );
+            }
+        }
+        Ok((self.open_divided(&self.over(first))?, pixels))
     }
 
     /// Opens the data as the flags say.
@@ -76,6 +95,15 @@ impl DataArgs {
         }
         Ok(source)
     }
+}
+
+/// How the images of a model are divided and prepared.
+fn preparation(model: &Path) -> (Data, Pixels) {
+    config_of(model).map_or_else(Default::default, |config| (config.data, config.pixels))
+}
+
+fn shown(data: &Data) -> String {
+    data.division().map_or_else(|| "the set's own division".to_owned(), |split| split.to_string())
 }
 
 /// The configuration of a model or of its run, where it is beside it; one that is not of this program says

@@ -4,14 +4,19 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::data::{Dataset, Part};
-use crate::engine::{Engine, Vote, vote};
+use crate::engine::{Candidate, Vote, vote};
 use crate::report::{Align, Look, percent, progress, table, thousands};
 
-/// The text that `evaluate` prints for several models.
-pub(super) fn evaluate(engines: &[Engine], dataset: &Dataset, part: Part, as_json: bool) -> Result<String> {
-    let bar = progress((dataset.len() * engines.len()) as u64, "images");
+/// The text that `evaluate` prints for several models; the images are as they come.
+pub(super) fn evaluate(
+    candidates: &[Candidate],
+    dataset: &Dataset,
+    part: Part,
+    as_json: bool,
+) -> Result<String> {
+    let bar = progress((dataset.len() * candidates.len()) as u64, "images");
     bar.set_prefix("evaluate");
-    let vote = vote(engines, dataset, &|done| bar.inc(done as u64))?;
+    let vote = vote(candidates, dataset, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
     if as_json {
         let value = json!({

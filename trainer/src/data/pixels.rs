@@ -1,6 +1,8 @@
 //! What a configuration does to images before the network sees them, in integers, so that a board can do the
 //! same.
 
+use std::borrow::Cow;
+
 use super::Dataset;
 use crate::config::Pixels;
 
@@ -8,6 +10,14 @@ use crate::config::Pixels;
 const NORM: u64 = 1024;
 
 impl Dataset {
+    /// All pixels, as a network with this configuration takes them.
+    pub(crate) fn prepared(&self, pixels: Pixels) -> Cow<'_, [u8]> {
+        match pixels {
+            Pixels::Raw => Cow::Borrowed(self.images.as_slice()),
+            Pixels::L2 => Cow::Owned(self.clone().with_pixels(pixels).images),
+        }
+    }
+
     /// The images as a network with this configuration takes them.
     #[must_use]
     pub fn with_pixels(mut self, pixels: Pixels) -> Self {
@@ -70,6 +80,8 @@ mod tests {
             source: "two greys".to_owned(),
         };
         assert_eq!(data.clone().with_pixels(Pixels::Raw).images, data.images);
+        assert_eq!(*data.prepared(Pixels::Raw), *data.images);
+        assert_eq!(*data.prepared(Pixels::L2), [128; 128]);
         assert_eq!(data.with_pixels(Pixels::L2).images, [128; 128]);
     }
 }

@@ -7,7 +7,17 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::{Engine, best_class, softmax};
+use crate::config::Pixels;
 use crate::data::Dataset;
+
+/// A model, and how it takes its images.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The model.
+    pub engine: Engine,
+    /// What is done to an image before this model sees it.
+    pub pixels: Pixels,
+}
 
 /// How often the models are right, each alone and together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,17 +47,17 @@ pub struct Voter {
     pub correct: u64,
 }
 
-/// Runs all images through all models. `progress` is called on this thread with the number of images
+/// Runs all images, as they come, through all models, prepared for each of them. `progress` is called on this thread with the number of images
 /// finished since its last call; each model counts all images.
 ///
 /// # Errors
 ///
 /// Where models and images do not fit each other, or an engine fails.
-pub fn vote(engines: &[Engine], dataset: &Dataset, progress: &dyn Fn(usize)) -> Result<Vote> {
-    ensure!(!engines.is_empty(), "a vote needs a model");
+pub fn vote(candidates: &[Candidate], dataset: &Dataset, progress: &dyn Fn(usize)) -> Result<Vote> {
+    ensure!(!candidates.is_empty(), "a vote needs a model");
     let mut voters = Vec::new();
-    let mut probabilities: Vec<Vec<Vec<f64>>> = vec![Vec::with_capacity(engines.len()); dataset.len()];
-    for engine in engines {
+    let mut probabilities: Vec<Vec<Vec<f64>>> = vec![Vec::with_capacity(candidates.len()); dataset.len()];
+    for Candidate { engine, pixels } in candidates {
         dataset.expect_size(engine.input().height, engine.input().width)?;
         ensure!(
             engine.classes() == dataset.classes,
@@ -56,7 +66,7 @@ pub fn vote(engines: &[Engine], dataset: &Dataset, progress: &dyn Fn(usize)) -> 
             engine.classes(),
             dataset.classes
         );
-        let logits = engine.run(&dataset.images, progress)?;
+        let logits = engine.run(&dataset.prepared(*pixels), progress)?;
         let labels = dataset.labels.iter().map(|label| usize::from(*label));
         let correct = logits.iter().zip(labels).filter(|(logits, label)| best_class(logits) == *label);
         voters.push(Voter {
@@ -135,14 +145,41 @@ mod tests {
         assert_eq!(winner(&[[0.2, 0.5, 0.3]]), (1, false));
     }
 
-    #[test]
-    fn a_model_that_votes_thrice_is_itself() {
+    fn nano(pixels: Pixels) -> Candidate {
         let path = crate::data::repository_path("models/nano/nano.postcard").unwrap();
-        let engines: Vec<Engine> = (0..3).map(|_| Engine::open(&path).unwrap()).collect();
+        Candidate { engine: Engine::open(&path).unwrap(), pixels }
+    }
+
+    fn test_images() -> Dataset {
         let mut test =
             crate::data::load(&crate::data::default_directory().unwrap(), crate::data::Part::Test).unwrap();
         test.truncate(300);
-        let vote = vote(&engines, &test, &|_| {}).unwrap();
+        test
+    }
+
+    #[test]
+    fn every_model_has_its_own_images() {
+        let test = test_images();
+        let correct = |pixels: Pixels| {
+            let logits = nano(pixels).engine.run(&test.clone().with_pixels(pixels).images, &|_| {}).unwrap();
+            let right =
+                logits.iter().zip(&test.labels).filter(|(l, label)| best_class(l) == usize::from(**label));
+            right.count() as u64
+        };
+        let alone = [Pixels::Raw, Pixels::L2].map(correct);
+        assert_ne!(alone[0], alone[1], "images of norm 1 are not what it learned from");
+        for order in [[0, 1], [1, 0]] {
+            let candidates = order.map(|which| nano([Pixels::Raw, Pixels::L2][which]));
+            let vote = vote(&candidates, &test, &|_| {}).unwrap();
+            let found: Vec<u64> = vote.models.iter().map(|voter| voter.correct).collect();
+            assert_eq!(found, order.map(|which| alone[which]));
+        }
+    }
+
+    #[test]
+    fn a_model_that_votes_thrice_is_itself() {
+        let candidates: Vec<Candidate> = (0..3).map(|_| nano(Pixels::Raw)).collect();
+        let vote = vote(&candidates, &test_images(), &|_| {}).unwrap();
         assert_eq!((vote.images, vote.unanimous, vote.ties), (300, 300, 0));
         assert!(vote.models.iter().all(|voter| voter.correct == vote.correct && voter.integer));
         assert!(vote.correct > 290 && vote.any_correct == vote.correct);

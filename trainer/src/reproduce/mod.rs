@@ -218,8 +218,7 @@ impl Job {
                 let group = options.out.join(of.directory(self.recipe));
                 if load::<Votes>(&path)?.is_none() && Group::is_at(&group) {
                     let group = Group::open(&group)?;
-                    let Config { data, pixels, .. } = group.config();
-                    let source = Source::open(source, data.division())?.with_pixels(*pixels);
+                    let source = Source::open(source, group.config().data.division())?;
                     let mut test = source.load(Part::Test, CLASSES)?;
                     if options.quick {
                         test.truncate(QUICK_TEST_IMAGES);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::line::model_file;
 use super::rows::VOTERS;
 use crate::data::Dataset;
-use crate::engine::{Engine, vote};
+use crate::engine::{Candidate, Engine, vote};
 use crate::experiment::Group;
 use crate::report::progress;
 
@@ -34,23 +34,24 @@ impl Share {
     }
 }
 
-/// The vote of the first finished runs of a group; none where there are too few of them.
+/// The vote of the first finished runs of a group on images as they come; none where there are too few runs.
 pub(super) fn votes(group: &Group, test: &Dataset) -> Result<Option<Votes>> {
     let seeds: Vec<u64> = group.results()?.iter().map(|result| result.seed).take(VOTERS).collect();
     if seeds.len() < VOTERS {
         return Ok(None);
     }
     let majority = |extension: &str| -> Result<Share> {
-        let engines = seeds
+        let candidates = seeds
             .iter()
             .map(|seed| {
                 let run = group.path().join(format!("seed-{seed}"));
-                Engine::open(&model_file(&run, &group.config().name, extension))
+                let engine = Engine::open(&model_file(&run, &group.config().name, extension))?;
+                Ok(Candidate { engine, pixels: group.config().pixels })
             })
             .collect::<Result<Vec<_>>>()?;
-        let bar = progress((test.len() * engines.len()) as u64, "images");
+        let bar = progress((test.len() * candidates.len()) as u64, "images");
         bar.set_prefix("vote");
-        let vote = vote(&engines, test, &|done| bar.inc(done as u64))?;
+        let vote = vote(&candidates, test, &|done| bar.inc(done as u64))?;
         bar.finish_and_clear();
         Ok(Share { correct: vote.correct, images: vote.images })
     };
