@@ -49,7 +49,23 @@ fn a_run_is_trained_exported_and_continued_as_it_was_begun() {
     assert_eq!(trained["small.golden.postcard"][0], 2, "an image for each of two classes");
 
     let again = success(&["train", "--resume", &run, "--data", &data]);
-    assert_eq!((again, contents(&run)), (text, trained.clone()), "not even the log changes");
+    assert_eq!((&again, contents(&run)), (&text, trained.clone()), "not even the log changes");
+
+    // Its images are known, until they are gone.
+    assert_eq!(success(&["train", "--resume", &run]), text);
+    assert!(success(&["evaluate", &run]).contains("5 images"));
+    let saved = path(&directory, "run/data.toml");
+    let text = fs::read_to_string(&saved).unwrap();
+    fs::write(&saved, text.replace(&data, &path(&directory, "moved"))).unwrap();
+    for command in [&["train", "--resume", &run][..], &["evaluate", &run], &["export", &run]] {
+        let line = failure(command);
+        assert!(
+            line.contains("run/data.toml: the run has its images from") && line.contains("--data PATH"),
+            "{line}"
+        );
+    }
+    success(&["train", "--resume", &run, "--data", &data]);
+    fs::write(&saved, text).unwrap();
 
     // An edited configuration is not that of the run.
     let configuration = path(&directory, "run/config.toml");
@@ -163,7 +179,7 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
         fs::remove_file(format!("{group}/seed-5/{file}")).unwrap();
     }
     let finished = fs::metadata(format!("{group}/seed-4/small.onnx")).unwrap().modified().unwrap();
-    let again = success(&["train", "--resume", &group, "--data", &data, "--json"]);
+    let again = success(&["train", "--resume", &group, "--json"]);
     assert_eq!(fs::metadata(format!("{group}/seed-4/small.onnx")).unwrap().modified().unwrap(), finished);
     for (seed, whole) in (4..7).zip(&whole) {
         let run = contents(&format!("{group}/seed-{seed}"));
@@ -187,7 +203,7 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
     .unwrap();
     assert_eq!(four["runs"].as_array().unwrap()[..3], runs[..]);
     assert_eq!(four["runs"][3]["seed"], 7);
-    let line = failure(&["train", "--resume", &format!("{group}/seed-4"), "--data", &data, "--runs", "2"]);
+    let line = failure(&["train", "--resume", &format!("{group}/seed-4"), "--runs", "2"]);
     assert!(line.contains("one run, which --runs cannot continue"), "{line}");
 
     // A run with another recipe has no place in the mean.
@@ -226,10 +242,10 @@ fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{text}");
     let last = text.lines().last().unwrap_or_default();
-    let expected = format!("continue with `trainer train --resume {run} --data {data}`");
+    let expected = format!("continue with `trainer train --resume {run}`");
     assert!(last.starts_with("interrupted ") && last.ends_with(&expected), "{text}");
 
-    success(&["train", "--resume", &run, "--data", &data]);
+    success(&["train", "--resume", &run]);
     assert!(start(&whole).wait().unwrap().success());
     let (run, whole) = (contents(&run), contents(&whole));
     for file in ["small.postcard", "small.onnx", "small.float.onnx", "small.golden.postcard"] {

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::config::{Config, Data, Pixels};
-use crate::data::{self, DEFAULT_SPLIT_SEED, Part, Shares, Source};
+use crate::data::{self, DEFAULT_SPLIT_SEED, Part, Shares, Source, Split};
 use crate::files;
 use crate::report::note;
+use crate::train::data_path;
 
 /// Where the images come from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct DataArgs {
     /// Data set: a directory with IDX files, Kaggle's train.csv or another CSV file, or a directory of PNG or JPEG
-    /// files by class (docs/DATA.md) [default: the MNIST of the repository].
+    /// files by class (docs/DATA.md) [default: that of the run, and without one the MNIST of the repository].
     #[arg(long, value_name = "PATH")]
     pub(super) data: Option<PathBuf>,
 
@@ -28,6 +29,24 @@ pub(super) struct DataArgs {
 }
 
 impl DataArgs {
+    /// These flags, with the path that was saved with the run, or the group of runs, in `directory` where they have
+    /// none.
+    pub(super) fn or_of_run(&self, directory: &Path) -> Result<DataArgs> {
+        let data = match &self.data {
+            Some(data) => Some(data.clone()),
+            None => data_path(directory)?,
+        };
+        Ok(DataArgs { data, ..self.clone() })
+    }
+
+    /// The same of a model, whose run may be beside it.
+    fn or_of_model(&self, model: &Path) -> Result<DataArgs> {
+        match config_of(model) {
+            Some(_) => self.or_of_run(directory_of(model)),
+            None => Ok(self.clone()),
+        }
+    }
+
     /// What a configuration says of the division, with these flags over it.
     pub(super) fn over(&self, mut data: Data) -> Data {
         if self.split.is_some() {
@@ -38,7 +57,8 @@ impl DataArgs {
     }
 
     /// Opens the data that `model`, a file or a directory, is to be measured with. The `config.toml` beside it
-    /// says how its images are prepared, and which of them it learned from, which are no test.
+    /// says how its images are prepared, and which of them it learned from, which are no test; `data.toml`, where
+    /// they are.
     pub(super) fn open_for(&self, model: &Path) -> Result<Source> {
         let (source, pixels) = self.open_raw_for(model)?;
         Ok(source.with_pixels(pixels))
@@ -46,30 +66,37 @@ impl DataArgs {
 
     /// The same with the images as they are in the files, and how they are to be prepared.
     pub(super) fn open_raw_for(&self, model: &Path) -> Result<(Source, Pixels)> {
-        let (division, pixels) = preparation(model);
-        Ok((self.open_divided(&self.over(division))?, pixels))
+        let Preparation { division, pixels } = Preparation::of(model);
+        let data = self.or_of_model(model)?;
+        Ok((data.open_divided(&self.over(division))?, pixels))
     }
 
     /// Opens the data that several models are to be measured with, as it comes, and how each of them takes its
     /// images. Of `part`, no model may have learned from an image: their divisions are to be one.
     pub(super) fn open_for_all(&self, models: &[PathBuf], part: Part) -> Result<(Source, Vec<Pixels>)> {
-        let (divisions, pixels): (Vec<Data>, Vec<Pixels>) =
-            models.iter().map(|model| preparation(model)).unzip();
-        let first = divisions.first().cloned().unwrap_or_default();
-        if self.split.is_none() && part != Part::All {
-            for (model, other) in models.iter().zip(&divisions) {
-                ensure!(
-                    other.division() == first.division(),
-                    "{}: learned from another part of its images ({}) than {} ({}); say which images are for test with \
-                     --split SHARES and --split-seed, or take all of a set that none learned from with --set all",
-                    model.display(),
-                    shown(other),
-                    models.first().map_or_else(String::new, |model| model.display().to_string()),
-                    shown(&first)
-                );
-            }
+        let (model, others) = models.split_first().context("there is no model")?;
+        let first = Preparation::of(model);
+        let data = self.or_of_model(model)?;
+        let mut pixels = vec![first.pixels];
+        for other in others {
+            let preparation = Preparation::of(other);
+            pixels.push(preparation.pixels);
+            let place = self.or_of_model(other)?.data;
+            let (other, model) = (other.display(), model.display());
+            ensure!(
+                place == data.data,
+                "{other}: has its images from another place than {model}; name those to test with, with --data PATH"
+            );
+            let (found, expected) = (preparation.division.division(), first.division.division());
+            ensure!(
+                found == expected || self.split.is_some() || part == Part::All,
+                "{other}: learned from another part of its images ({}) than {model} ({}); say which images are for test \
+                 with --split SHARES and --split-seed, or take all of a set that none learned from with --set all",
+                shown(found),
+                shown(expected)
+            );
         }
-        Ok((self.open_divided(&self.over(first))?, pixels))
+        Ok((data.open_divided(&self.over(first.division))?, pixels))
     }
 
     /// Opens the data as the flags say.
@@ -98,18 +125,33 @@ impl DataArgs {
 }
 
 /// How the images of a model are divided and prepared.
-fn preparation(model: &Path) -> (Data, Pixels) {
-    config_of(model).map_or_else(Default::default, |config| (config.data, config.pixels))
+#[derive(Default)]
+struct Preparation {
+    division: Data,
+    pixels: Pixels,
 }
 
-fn shown(data: &Data) -> String {
-    data.division().map_or_else(|| "the set's own division".to_owned(), |split| split.to_string())
+impl Preparation {
+    fn of(model: &Path) -> Self {
+        config_of(model)
+            .map_or_else(Self::default, |config| Self { division: config.data, pixels: config.pixels })
+    }
+}
+
+fn shown(division: Option<Split>) -> String {
+    division.map_or_else(|| "the set's own division".to_owned(), |split| split.to_string())
+}
+
+/// The directory of a model: itself, or the one of its file.
+fn directory_of(model: &Path) -> &Path {
+    let parent = || model.parent().unwrap_or(Path::new(""));
+    if model.is_dir() { model } else { parent() }
 }
 
 /// The configuration of a model or of its run, where it is beside it; one that is not of this program says
 /// nothing about the model.
 pub(super) fn config_of(model: &Path) -> Option<Config> {
-    let directory = if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) };
+    let directory = directory_of(model);
     let config = Config::read(&directory.join("config.toml")).ok()?;
     let is_its_own =
         model.is_dir() || files::model_files(directory, &config.name).iter().any(|file| file == model);

@@ -16,7 +16,7 @@ use crate::experiment::{Finished, Group, MAX_RUNS, Place, RunResult, Sets, Valid
 use crate::network::{Plan, plan};
 use crate::preset::{self, PRESETS};
 use crate::report::{Align, Look, duration, note, percent, table, thousands};
-use crate::train::{Backend, Destination, Interrupted, RunDirectory};
+use crate::train::{Backend, Destination, Interrupted, RunDirectory, data_path, save_data_path};
 use crate::verify::Report;
 
 /// Points of accuracy whose loss by quantization is worth a word.
@@ -126,7 +126,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             group = group.with_runs(runs)?;
         }
         let plan = plan(group.config()).with_context(|| args.origin())?;
-        let source = args.data.open_divided(&group.config().data)?;
+        let source = args.data.or_of_run(path)?.open_divided(&group.config().data)?;
         let (place, sets) = (args.place()?, Sets::load(&source, group.config(), &plan)?);
         return args.run_group(&group, &place, &sets);
     }
@@ -142,7 +142,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.show {
         return super::print(&config.to_toml()?);
     }
-    let source = args.data.open_divided(&config.data)?;
+    let data = match &args.resume {
+        Some(path) => args.data.or_of_run(path)?,
+        None => args.data.clone(),
+    };
+    let source = data.open_divided(&config.data)?;
     let (place, sets) = (args.place()?, Sets::load(&source, &config, &plan)?);
 
     let name = config.name.clone();
@@ -152,6 +156,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     // All is checked: only now is anything written, or may an old run make room.
     if let Some(count) = args.runs {
         let group = Group::create(args.out.as_deref(), config, count)?;
+        args.save_data_path(group.path())?;
         return args.run_group(&group, &place, &sets);
     }
     let directory = match (resumed, &args.out) {
@@ -159,6 +164,9 @@ pub(super) fn run(args: Args) -> Result<()> {
         (None, Some(path)) => Destination::chosen(path, &name, args.overwrite)?.take()?,
         (None, None) => Destination::next(&name).take()?,
     };
+    if args.resume.is_none() {
+        args.save_data_path(directory.path())?;
+    }
     note(&format!(
         "{name}: {} layers, {} parameters; {} images of {}; in {}",
         plan.steps.len(),
@@ -205,6 +213,11 @@ impl Args {
         self.resumable(group.path(), runs::run(group, place, sets, self.json))
     }
 
+    /// Keeps where the images are, for all that is done with the run later.
+    fn save_data_path(&self, directory: &Path) -> Result<()> {
+        self.data.data.as_ref().map_or(Ok(()), |data| save_data_path(directory, data))
+    }
+
     /// Tells how to go on where a run was interrupted.
     fn resumable<T>(&self, directory: &Path, result: Result<T>) -> Result<T> {
         result.map_err(|error| match error.is::<Interrupted>() {
@@ -216,7 +229,10 @@ impl Args {
     /// The command that continues the run in `directory`.
     fn resumption(&self, directory: &Path) -> String {
         let mut command = format!("trainer train --resume {}", directory.display());
-        if let Some(data) = &self.data.data {
+        let saved = data_path(directory).ok().flatten();
+        if let Some(data) = &self.data.data
+            && saved != std::path::absolute(data).ok()
+        {
             command.push_str(&format!(" --data {}", data.display()));
         }
         if self.backend != Backend::default() {

@@ -12,6 +12,7 @@ use crate::files::{model_files, models_in, refuse_other_models, write_whole};
 use crate::model::{FloatNetwork, QuantizedNetwork};
 
 use super::checkpoint::{self, Checkpoint};
+use super::origin::DATA;
 
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.bin";
@@ -54,7 +55,7 @@ impl Destination {
     pub fn chosen(path: &Path, name: &str, overwrite: bool) -> Result<Self> {
         let shown = path.display();
         ensure!(!path.exists() || path.is_dir(), "{shown}: expected a directory, found a file");
-        let mut old = [CONFIG, CHECKPOINT, TRAINED, RESULT].map(|file| path.join(file)).to_vec();
+        let mut old = [CONFIG, CHECKPOINT, TRAINED, RESULT, DATA].map(|file| path.join(file)).to_vec();
         if let Ok((_, config)) = RunDirectory::open(path) {
             old.extend(model_files(path, &config.name));
         }

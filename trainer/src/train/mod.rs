@@ -14,6 +14,7 @@ mod interim;
 mod learner;
 mod loader;
 mod optimizer;
+mod origin;
 mod phase;
 mod schedule;
 mod speed;
@@ -26,6 +27,7 @@ pub use checkpoint::Epoch;
 pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
 pub use interim::{Interim, interim, is_finished};
+pub use origin::{data_path, save_data_path};
 pub use speed::TrainingSpeed;
 pub(crate) use workers::Tally;
 
@@ -345,10 +347,11 @@ fn check_mixed(devices: &[Device], backend: Backend) -> Result<()> {
 fn check_data(plan: &Plan, data: &Dataset) -> Result<()> {
     ensure!(
         plan.input.channels == 1,
-        "input = [{}, {}, {}]: expected 1 channel, which is what IDX images have",
+        "input = [{}, {}, {}]: expected 1 channel, the grey levels of {}",
         plan.input.height,
         plan.input.width,
-        plan.input.channels
+        plan.input.channels,
+        data.source
     );
     data.expect_size(plan.input.height, plan.input.width)?;
     ensure!(

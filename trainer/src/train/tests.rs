@@ -294,7 +294,7 @@ fn data_that_does_not_fit_is_refused_before_training() {
     mixed.training.precision = Precision::Mixed;
     assert!(refused(mixed, stripes(30, 1)).contains("precision = \"mixed\": expected \"full\""));
     let colour = Config { input: [12, 12, 3], ..config };
-    assert!(refused(colour, stripes(30, 1)).contains("1 channel"));
+    assert!(refused(colour, stripes(30, 1)).contains("expected 1 channel, the grey levels of stripes"));
 }
 
 #[test]
