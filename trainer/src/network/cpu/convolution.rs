@@ -9,49 +9,10 @@
     reason = "one number indexes several arrays of a tile, which stay in registers"
 )]
 
+use super::geometry::Geometry;
 use super::simd::{Kernel, Simd};
 
-/// Shapes of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Geometry {
-    /// Input and output channels.
-    pub(super) channels: [usize; 2],
-    /// Groups; divides both.
-    pub(super) groups: usize,
-    /// Rows and columns of the input.
-    pub(super) input: [usize; 2],
-    /// Rows and columns of the output.
-    pub(super) output: [usize; 2],
-    /// Rows and columns of the kernel.
-    pub(super) kernel: [usize; 2],
-    /// Vertical and horizontal step.
-    pub(super) stride: [usize; 2],
-    /// Rows of zeros above, columns of zeros to the left. (Those below and to the right follow from `output`.)
-    pub(super) padding: [usize; 2],
-    /// Images, a multiple of [`LANES`](super::simd::LANES).
-    pub(super) images: usize,
-}
-
 impl Geometry {
-    fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// Input and output channels of a group.
-    fn grouped(&self) -> [usize; 2] {
-        self.channels.map(|channels| channels / self.groups)
-    }
-
-    /// Values of the output.
-    pub(super) fn output_len(&self) -> usize {
-        self.channels[1] * self.output[0] * self.output[1] * self.images
-    }
-
-    /// Values of the input.
-    pub(super) fn input_len(&self) -> usize {
-        self.channels[0] * self.input[0] * self.input[1] * self.images
-    }
-
     /// The convolution of `input` with `weights`, `[output][input / groups][row][column]`.
     pub(super) fn forward<'a>(
         &self,
@@ -75,7 +36,7 @@ impl Geometry {
             sizes: [self.input, self.output],
             channels: [inputs, outputs],
             groups: self.groups,
-            strides: [self.taps(), inputs * self.taps()],
+            strides: [self.area(), inputs * self.area()],
             images: self.images,
             source: input,
             weights,
@@ -107,7 +68,7 @@ impl Geometry {
             sizes: [self.output, self.input],
             channels: [outputs, inputs],
             groups: self.groups,
-            strides: [inputs * self.taps(), self.taps()],
+            strides: [inputs * self.area(), self.area()],
             images: self.images,
             source: gradient,
             weights,

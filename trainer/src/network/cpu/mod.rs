@@ -16,6 +16,7 @@
 
 mod convolution;
 mod dense;
+mod geometry;
 mod norm;
 mod operation;
 mod pool;
@@ -29,8 +30,8 @@ use burn::tensor::Tensor;
 
 use crate::model::Window;
 
-use self::convolution::Geometry;
 use self::dense::{Product, transpose};
+use self::geometry::Geometry;
 use self::norm::{ChannelSums, Mask, Normalize, NormalizeGradient, Requantize, RequantizeGradient};
 use self::operation::{Gradient, Input, Operation, Pass, apply, plain};
 use self::pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient};
@@ -61,18 +62,8 @@ pub(super) fn convolve(
     groups: usize,
     relu: bool,
 ) -> Tensor<4> {
-    let [channels, rows, columns, images] = x.dims();
     let [outputs, _] = weight.dims();
-    let geometry = Geometry {
-        channels: [channels, outputs],
-        groups,
-        input: [rows, columns],
-        output: swept(window, rows, columns),
-        kernel: window.kernel,
-        stride: window.stride,
-        padding: [window.padding[0], window.padding[1]],
-        images,
-    };
+    let geometry = Geometry::convolution(x.dims(), outputs, groups, window);
     weigh(Convolution { geometry, relu }, x, weight, bias)
 }
 
@@ -117,39 +108,19 @@ pub(super) fn normalize(
 
 /// Max-pool whose padding never wins; then, with `relu`, the positive part.
 pub(super) fn max_pool(x: Tensor<4>, window: &Window, relu: bool) -> Tensor<4> {
-    let geometry = pool_geometry(&x, window);
+    let geometry = Geometry::pool(x.dims(), window);
     apply(Pool { geometry, kind: Kind::Max { relu } }, [Input::new(x)]).0
 }
 
 /// Average-pool without padding.
 pub(super) fn average_pool(x: Tensor<4>, window: &Window) -> Tensor<4> {
-    let geometry = pool_geometry(&x, window);
+    let geometry = Geometry::pool(x.dims(), window);
     apply(Pool { geometry, kind: Kind::Average }, [Input::new(x)]).0
 }
 
 /// Saturates to `range`, which stops gradients, and rounds half to even, which passes them through.
 pub(super) fn requantize(x: Tensor<4>, range: (f32, f32)) -> Tensor<4> {
     apply(Rounding { shape: x.dims(), range }, [Input::new(x)]).0
-}
-
-/// Rows and columns that a window yields.
-fn swept(window: &Window, rows: usize, columns: usize) -> [usize; 2] {
-    let [top, left, bottom, right] = window.padding;
-    let padded = [rows + top + bottom, columns + left + right];
-    [0, 1].map(|axis| (padded[axis] - window.kernel[axis]) / window.stride[axis] + 1)
-}
-
-fn pool_geometry(x: &Tensor<4>, window: &Window) -> pool::Geometry {
-    let [channels, rows, columns, images] = x.dims();
-    pool::Geometry {
-        channels,
-        input: [rows, columns],
-        output: swept(window, rows, columns),
-        kernel: window.kernel,
-        stride: window.stride,
-        padding: [window.padding[0], window.padding[1]],
-        images,
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,8 +134,7 @@ impl<const N: usize> Operation<N> for Convolution {
     type Saved = ();
 
     fn shape(self) -> [usize; 4] {
-        let Geometry { channels, output, images, .. } = self.geometry;
-        [channels[1], output[0], output[1], images]
+        self.geometry.output_shape()
     }
 
     fn forward(self, inputs: [&[f32]; N]) -> (Vec<f32>, ()) {
@@ -175,28 +145,18 @@ impl<const N: usize> Operation<N> for Convolution {
     }
 
     fn backward(self, pass: Pass<'_, N, ()>) -> [Gradient; N] {
-        let Pass { inputs, output, gradient, wanted, .. } = pass;
-        if self.relu {
-            run(Mask { output, gradient });
-        }
-        let gradient: &[f32] = gradient;
-        core::array::from_fn(|index| {
-            let wanted = wanted[index];
-            match index {
-                0 => Gradient::when(wanted, || {
-                    let mut result = vec![0.0; self.geometry.input_len()];
-                    run(self.geometry.input_gradient(gradient, inputs[1], &mut result));
-                    result
-                }),
-                1 => Gradient::when(wanted, || {
-                    let mut result = vec![0.0; inputs[1].len()];
-                    let geometry = self.geometry;
-                    run(WeightGradient { geometry, input: inputs[0], gradient, output: &mut result });
-                    result
-                }),
-                _ => Gradient::when(wanted, || sums(gradient, self.geometry.channels[1])),
-            }
-        })
+        let geometry = self.geometry;
+        let of_input = |gradient: &[f32], weights: &[f32]| {
+            let mut result = vec![0.0; geometry.input_len()];
+            run(geometry.input_gradient(gradient, weights, &mut result));
+            result
+        };
+        let of_weights = |gradient: &[f32], input: &[f32]| {
+            let mut result = vec![0.0; geometry.weights()];
+            run(WeightGradient { geometry, input, gradient, output: &mut result });
+            result
+        };
+        unweigh(pass, self.relu, geometry.channels[1], of_input, of_weights)
     }
 }
 
@@ -232,33 +192,46 @@ impl<const N: usize> Operation<N> for Dense {
     }
 
     fn backward(self, pass: Pass<'_, N, ()>) -> [Gradient; N] {
-        let Pass { inputs, output, gradient, wanted, .. } = pass;
-        if self.relu {
-            run(Mask { output, gradient });
-        }
-        let gradient: &[f32] = gradient;
         let product = |rows: usize, depth: usize, left: &[f32], right: &[f32]| {
             let mut output = vec![0.0; rows * self.inputs];
             let columns = self.inputs;
             run(Product { rows, depth, columns, left, right, bias: None, relu: false, output: &mut output });
             output
         };
-        core::array::from_fn(|index| {
-            let wanted = wanted[index];
-            match index {
-                0 => Gradient::when(wanted, || {
-                    let gradient = transpose(gradient, self.outputs, self.images);
-                    let result = product(self.images, self.outputs, &gradient, inputs[1]);
-                    transpose(&result, self.images, self.inputs)
-                }),
-                1 => Gradient::when(wanted, || {
-                    let input = transpose(inputs[0], self.inputs, self.images);
-                    product(self.outputs, self.images, gradient, &input)
-                }),
-                _ => Gradient::when(wanted, || sums(gradient, self.outputs)),
-            }
-        })
+        let of_input = |gradient: &[f32], weights: &[f32]| {
+            let gradient = transpose(gradient, self.outputs, self.images);
+            let result = product(self.images, self.outputs, &gradient, weights);
+            transpose(&result, self.images, self.inputs)
+        };
+        let of_weights = |gradient: &[f32], input: &[f32]| {
+            let input = transpose(input, self.inputs, self.images);
+            product(self.outputs, self.images, gradient, &input)
+        };
+        unweigh(pass, self.relu, self.outputs, of_input, of_weights)
     }
+}
+
+/// The gradients of [`weigh`]: of the map by the weights, of the weights by the map, and of the bias of each of the
+/// `outputs`.
+fn unweigh<const N: usize>(
+    pass: Pass<'_, N, ()>,
+    relu: bool,
+    outputs: usize,
+    of_input: impl Fn(&[f32], &[f32]) -> Vec<f32>,
+    of_weights: impl Fn(&[f32], &[f32]) -> Vec<f32>,
+) -> [Gradient; N] {
+    let Pass { inputs, output, gradient, wanted, .. } = pass;
+    if relu {
+        run(Mask { output, gradient });
+    }
+    let gradient: &[f32] = gradient;
+    core::array::from_fn(|index| {
+        Gradient::when(wanted[index], || match index {
+            0 => of_input(gradient, inputs[1]),
+            1 => of_weights(gradient, inputs[0]),
+            _ => sums(gradient, outputs),
+        })
+    })
 }
 
 /// The sum of each channel.
@@ -333,7 +306,7 @@ impl Operation<3> for BatchNorm {
 
 #[derive(Clone, Copy, Debug)]
 struct Pool {
-    geometry: pool::Geometry,
+    geometry: Geometry,
     kind: Kind,
 }
 
@@ -348,8 +321,7 @@ impl Operation<1> for Pool {
     type Saved = Vec<f32>;
 
     fn shape(self) -> [usize; 4] {
-        let pool::Geometry { channels, output, images, .. } = self.geometry;
-        [channels, output[0], output[1], images]
+        self.geometry.output_shape()
     }
 
     fn forward(self, [input]: [&[f32]; 1]) -> (Vec<f32>, Vec<f32>) {

@@ -1,43 +1,15 @@
 //! Max- and average-pool of feature maps `[channels][rows][columns][images]`, and their gradients.
 
+use super::geometry::Geometry;
 use super::simd::{Kernel, LANES, Simd};
 
-/// Shapes of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Geometry {
-    /// Channels of input and output.
-    pub(super) channels: usize,
-    /// Rows and columns of the input.
-    pub(super) input: [usize; 2],
-    /// Rows and columns of the output.
-    pub(super) output: [usize; 2],
-    /// Rows and columns of the window.
-    pub(super) kernel: [usize; 2],
-    /// Vertical and horizontal step.
-    pub(super) stride: [usize; 2],
-    /// Rows above and columns to the left that no window takes a value from.
-    pub(super) padding: [usize; 2],
-    /// Images, a multiple of [`LANES`].
-    pub(super) images: usize,
-}
-
 impl Geometry {
-    /// Values of the input.
-    pub(super) fn input_len(&self) -> usize {
-        self.channels * self.input[0] * self.input[1] * self.images
-    }
-
-    /// Values of the output.
-    pub(super) fn output_len(&self) -> usize {
-        self.channels * self.output[0] * self.output[1] * self.images
-    }
-
     /// Calls `visit` with the number of each place of the output, all channels included, and with
     /// the places of the input under its window.
     #[inline(always)]
     fn windows(&self, mut visit: impl FnMut(usize, &[usize])) {
-        let mut places = Vec::with_capacity(self.kernel[0] * self.kernel[1]);
-        for channel in 0..self.channels {
+        let mut places = Vec::with_capacity(self.area());
+        for channel in 0..self.channels[1] {
             for row in 0..self.output[0] {
                 for column in 0..self.output[1] {
                     let span = |axis: usize, place: usize| {
@@ -54,6 +26,11 @@ impl Geometry {
                 }
             }
         }
+    }
+
+    /// What a value counts in the mean of a window.
+    fn share(&self) -> f32 {
+        1.0 / self.area() as f32
     }
 }
 
@@ -139,8 +116,7 @@ pub(super) struct AveragePool<'a> {
 impl Kernel for AveragePool<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let images = self.geometry.images;
-        let share = 1.0 / (self.geometry.kernel[0] * self.geometry.kernel[1]) as f32;
+        let (images, share) = (self.geometry.images, self.geometry.share());
         self.geometry.windows(|place, window| {
             for lane in (0..images).step_by(LANES) {
                 let mut sums = [0.0; LANES];
@@ -166,8 +142,7 @@ pub(super) struct AveragePoolGradient<'a> {
 impl Kernel for AveragePoolGradient<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let images = self.geometry.images;
-        let share = 1.0 / (self.geometry.kernel[0] * self.geometry.kernel[1]) as f32;
+        let (images, share) = (self.geometry.images, self.geometry.share());
         self.geometry.windows(|place, window| {
             let gradient = &self.gradient[place * images..][..images];
             for to in window {

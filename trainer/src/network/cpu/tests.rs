@@ -272,20 +272,11 @@ fn the_width_of_vectors_does_not_change_a_bit() {
     for case in cases(&mut rng) {
         let [count, channels, rows, columns] = case.input;
         let images = count.next_multiple_of(LANES);
-        let geometry = Geometry {
-            channels: [channels, case.outputs],
-            groups: case.groups,
-            input: [rows, columns],
-            output: swept(&case.window, rows, columns),
-            kernel: case.window.kernel,
-            stride: case.window.stride,
-            padding: [case.window.padding[0], case.window.padding[1]],
-            images,
-        };
+        let map = [channels, rows, columns, images];
+        let geometry = Geometry::convolution(map, case.outputs, case.groups, &case.window);
         let input = random(&mut rng, geometry.input_len());
         let gradient = random(&mut rng, geometry.output_len());
-        let area = case.window.kernel[0] * case.window.kernel[1];
-        let weights = random(&mut rng, channels / case.groups * case.outputs * area);
+        let weights = random(&mut rng, geometry.weights());
         let bias = random(&mut rng, case.outputs.max(channels));
         agree("convolution", |level| {
             let mut output = vec![0.0; geometry.output_len()];

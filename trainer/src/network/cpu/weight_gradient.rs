@@ -13,7 +13,7 @@
 
 use core::ops::Range;
 
-use super::convolution::Geometry;
+use super::geometry::Geometry;
 use super::simd::{Kernel, LANES, Simd};
 
 /// Bytes of rows that stay in the nearest cache.
@@ -36,13 +36,13 @@ pub(super) struct WeightGradient<'a> {
 impl Kernel for WeightGradient<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Geometry { channels, groups, padding, .. } = self.geometry;
+        let padding = self.geometry.padding;
         let mut padded = Vec::new();
         let mut walk = Walk {
             geometry: self.geometry,
             input: self.input,
             gradient: self.gradient,
-            many: channels[0] / groups >= MANY,
+            many: self.geometry.grouped()[0] >= MANY,
             sums: Vec::new(),
         };
         if !walk.many && padding != [0, 0] {
@@ -106,8 +106,8 @@ struct Corner {
 impl Walk<'_> {
     #[inline(always)]
     fn all<S: Simd>(&mut self, simd: S, output: &mut [f32]) {
-        let Geometry { channels, groups, kernel, .. } = self.geometry;
-        let [inputs, outputs] = channels.map(|channels| channels / groups);
+        let Geometry { groups, kernel, .. } = self.geometry;
+        let [inputs, outputs] = self.geometry.grouped();
         // One more than fits for channels fits where all columns share their loads.
         let (length, most) =
             if self.many { (inputs, S::COLUMNS) } else { (kernel[1], if S::COLUMNS == 4 { 5 } else { 2 }) };
@@ -251,8 +251,8 @@ impl Walk<'_> {
     /// Adds up the lanes of a tile.
     #[inline(always)]
     fn finish(&self, corner: Corner, rows: usize, columns: usize, output: &mut [f32]) {
-        let Geometry { channels, groups, kernel, .. } = self.geometry;
-        let inputs = channels[0] / groups;
+        let kernel = self.geometry.kernel;
+        let [inputs, _] = self.geometry.grouped();
         for (tap, sums) in self.taps(corner).zip(self.sums.chunks_exact(rows * columns * LANES)) {
             for (index, lanes) in sums.chunks_exact(LANES).enumerate() {
                 let (row, column) = (index / columns, index % columns);
