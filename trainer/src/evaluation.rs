@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 pub use calibration::{Bin, Calibration};
 pub use sheet::sheet;
+pub use text::Listing;
 
 use crate::engine::{best_class, log_sum_exp};
 use crate::report::Confusion;

@@ -11,7 +11,7 @@ use super::source::DataArgs;
 use super::{model, print, vote};
 use crate::data::{Dataset, Part};
 use crate::engine::{Candidate, Engine, best_class};
-use crate::evaluation::{Evaluation, sheet};
+use crate::evaluation::{Evaluation, Listing, sheet};
 use crate::files::Output;
 use crate::report::{Look, note, progress, thousands};
 
@@ -122,7 +122,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         if let Some(worst) = worst {
             evaluation.mistakes.truncate(worst);
         }
-        return print(&format!("{}\n", json(&evaluation, engine, &dataset, args.set)?));
+        let figures = json(&evaluation, engine, &dataset, args.set, source.class_names())?;
+        return print(&format!("{figures}\n"));
     }
     let arithmetic = if engine.is_integer() { "integers" } else { "float" };
     let mut text = format!(
@@ -138,11 +139,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         text.push_str(&format!("classes   {}\n", names.join(", ")));
     }
     text.push_str(&evaluation.render(Look::of_stdout()));
-    if let Some(worst) = worst {
+    if let Some(count) = worst {
         let files = source.files(args.set)?;
-        let look = Look::of_stdout();
+        let (pictures, files, names) = (args.pictures, files.as_deref(), source.class_names());
+        let listing = Listing { count, pictures, files, names };
         text.push('\n');
-        text.push_str(&evaluation.render_mistakes(look, worst, &dataset, args.pictures, files.as_deref()));
+        text.push_str(&evaluation.render_mistakes(Look::of_stdout(), &dataset, &listing));
     }
     if let Some(path) = &args.logits {
         text.push_str(&format!("\nlogits    {}\n", path.display()));
@@ -151,12 +153,19 @@ pub(super) fn run(args: Args) -> Result<()> {
 }
 
 /// The evaluation, and of what it is.
-fn json(evaluation: &Evaluation, engine: &Engine, dataset: &Dataset, part: Part) -> Result<Value> {
+fn json(
+    evaluation: &Evaluation,
+    engine: &Engine,
+    dataset: &Dataset,
+    part: Part,
+    names: Option<&[String]>,
+) -> Result<Value> {
     let mut whole = json!({
         "model": engine.name(),
         "integer": engine.is_integer(),
         "data": dataset.source,
         "set": part.to_string(),
+        "class_names": names,
     });
     let (Value::Object(head), Value::Object(figures)) = (&mut whole, evaluation.json()) else {
         anyhow::bail!("writing the figures: no object");

@@ -10,6 +10,19 @@ use crate::report::{Align, Look, bar, percent, picture, table, thousands};
 /// Characters of the longest bar.
 const BAR: usize = 24;
 
+/// What is told of mistakes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing<'a> {
+    /// How many, the worst first.
+    pub count: usize,
+    /// Whether they are drawn.
+    pub pictures: bool,
+    /// The file of every image, where it has one of its own.
+    pub files: Option<&'a [PathBuf]>,
+    /// The names of the classes, where they are not the labels.
+    pub names: Option<&'a [String]>,
+}
+
 impl Evaluation {
     /// The figures in lines and tables; ends with a line break.
     pub fn render(&self, look: Look) -> String {
@@ -81,17 +94,14 @@ impl Evaluation {
         format!("{}\n\ncalibration error (ECE) {error:.2} %", table(look, &header, &rows))
     }
 
-    /// The worst `count` mistakes, with their pictures if asked for. `files` has the file of every image, where
-    /// it has one of its own. Ends with a line break.
-    pub fn render_mistakes(
-        &self,
-        look: Look,
-        count: usize,
-        dataset: &Dataset,
-        pictures: bool,
-        files: Option<&[PathBuf]>,
-    ) -> String {
+    /// The worst mistakes on a set; ends with a line break.
+    pub fn render_mistakes(&self, look: Look, dataset: &Dataset, listing: &Listing<'_>) -> String {
+        let Listing { count, pictures, files, names } = *listing;
         let worst = &self.mistakes[..count.min(self.mistakes.len())];
+        let name = |class: usize| match names.and_then(|names| names.get(class)) {
+            Some(name) => format!("{class} {name}"),
+            None => class.to_string(),
+        };
         if worst.is_empty() {
             return "no mistakes\n".to_owned();
         }
@@ -103,17 +113,18 @@ impl Evaluation {
         let row = |mistake: &Mistake| {
             vec![
                 mistake.index.to_string(),
-                mistake.label.to_string(),
-                mistake.prediction.to_string(),
+                name(mistake.label),
+                name(mistake.prediction),
                 share(mistake.probability),
                 share(mistake.label_probability),
                 file(mistake),
             ]
         };
+        let class = if names.is_some() { Align::Left } else { Align::Right };
         let header = [
             ("image", Align::Right),
-            ("label", Align::Right),
-            ("answer", Align::Right),
+            ("label", class),
+            ("answer", class),
             ("probability", Align::Right),
             ("of the label", Align::Right),
             (if files.is_some() { "file" } else { "" }, Align::Left),
@@ -127,7 +138,8 @@ impl Evaluation {
             for mistake in worst {
                 let Mistake { index, label, prediction, .. } = mistake;
                 let drawing = picture(look, dataset.image(*index), dataset.width);
-                let _ = write!(text, "\nimage {index}: {label}, answered {prediction}\n{drawing}");
+                let (label, answer) = (name(*label), name(*prediction));
+                let _ = write!(text, "\nimage {index}: {label}, answered {answer}\n{drawing}");
             }
         }
         text
@@ -163,17 +175,27 @@ mod tests {
         assert!(text.contains("90 to 100 %") && text.contains("calibration error (ECE) "), "{text}");
 
         let files = [PathBuf::from("a.png"), PathBuf::from("b.png"), PathBuf::from("c.png")];
-        let text = evaluation.render_mistakes(Look::PLAIN, 5, &data(), true, Some(&files));
+        let listing = Listing { count: 5, pictures: true, files: Some(&files), names: None };
+        let text = evaluation.render_mistakes(Look::PLAIN, &data(), &listing);
         assert!(text.starts_with("the worst 1 of 1 mistakes"), "{text}");
         assert!(text.contains("95.26 %") && text.contains("4.74 %") && text.contains("b.png"), "{text}");
         assert!(text.ends_with("image 1: 0, answered 1\n@@\n"), "{text}");
-        assert!(!evaluation.render_mistakes(Look::PLAIN, 5, &data(), false, None).contains("image 1:"));
+        let listing = Listing { count: 5, ..Listing::default() };
+        assert!(!evaluation.render_mistakes(Look::PLAIN, &data(), &listing).contains("image 1:"));
+
+        let names = ["cat", "dog"].map(str::to_owned);
+        let listing = Listing { count: 5, pictures: true, files: None, names: Some(&names) };
+        let text = evaluation.render_mistakes(Look::PLAIN, &data(), &listing);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(words.windows(5).any(|line| line == ["1", "0", "cat", "1", "dog"]), "{text}");
+        assert!(text.ends_with("image 1: 0 cat, answered 1 dog\n@@\n"), "{text}");
     }
 
     #[test]
     fn no_mistakes_are_said_to_be_none() {
         let evaluation =
             Evaluation::new(&[1, 0, 0], 2, &[vec![0.0, 2.0], vec![9.0, 3.0], vec![9.0, 0.0]], 1.0);
-        assert_eq!(evaluation.render_mistakes(Look::PLAIN, 5, &data(), true, None), "no mistakes\n");
+        let listing = Listing { count: 5, ..Listing::default() };
+        assert_eq!(evaluation.render_mistakes(Look::PLAIN, &data(), &listing), "no mistakes\n");
     }
 }
