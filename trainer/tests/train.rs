@@ -3,10 +3,14 @@
 
 mod common;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use common::{failure, path, success, write_set};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A data set of three classes, of which the test set lacks class 1, and `small.toml`.
@@ -188,7 +192,7 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
             assert!(run[file] == whole[file], "seed {seed}: {file}");
         }
     }
-    let result: serde_json::Value = serde_json::from_str(&again).unwrap();
+    let result: Value = serde_json::from_str(&again).unwrap();
     let runs = result["runs"].as_array().unwrap();
     assert_eq!(runs.iter().map(|run| run["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [4, 5, 6]);
     let mean =
@@ -197,7 +201,7 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
     assert!(result["quantized_percent"]["deviation"].is_number() && result["exact"] == true, "{result}");
 
     // A group grows; a single run does not become one.
-    let four: serde_json::Value = serde_json::from_str(&success(&[
+    let four: Value = serde_json::from_str(&success(&[
         "train", "--resume", &group, "--data", &data, "--runs", "4", "--json",
     ]))
     .unwrap();
@@ -217,10 +221,6 @@ fn several_seeds_are_trained_and_continued_where_they_were() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
-    use core::time::Duration;
-    use std::process::{Command, Stdio};
-    use std::time::Instant;
-
     let directory = workplace();
     let [data, config, run, whole] = ["", "small.toml", "run", "whole"].map(|name| path(&directory, name));
     let recipe = ["--epochs", "400", "--ema", "0.9", "--optimizer", "rmsprop"];
@@ -231,11 +231,7 @@ fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
     };
     let child = start(&run);
     let checkpoint = path(&directory, "run/checkpoint.bin");
-    let begun = Instant::now();
-    while !fs::exists(&checkpoint).unwrap() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(|| fs::exists(&checkpoint).unwrap());
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     let output = child.wait_with_output().unwrap();
@@ -250,5 +246,87 @@ fn an_interrupt_saves_the_run_and_tells_how_to_go_on() {
     let (run, whole) = (contents(&run), contents(&whole));
     for file in ["small.postcard", "small.onnx", "small.float.onnx", "small.golden.postcard"] {
         assert!(run[file] == whole[file], "{file}");
+    }
+}
+
+/// What a run says of its steps and epochs, but for the time that they took; the last line may be cut off.
+fn told(run: &str) -> Vec<Value> {
+    let Ok(text) = fs::read_to_string(format!("{run}/log.jsonl")) else { return Vec::new() };
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = lines.filter(|line| line["kind"] != "start").map(|mut line| {
+        let fields = line.as_object_mut().unwrap();
+        for field in ["time", "seconds", "images_per_second"] {
+            fields.remove(field);
+        }
+        line
+    });
+    lines.collect()
+}
+
+/// Epochs that a run has told to be whole, where its last word was of a step in the midst of the next one.
+fn whole_epochs_before_a_step(run: &str, steps_per_epoch: u64) -> Option<u64> {
+    let told = told(run);
+    let last = told.last().filter(|line| line["kind"] == "step")?;
+    let whole = told.iter().filter(|line| line["kind"] == "epoch").count() as u64;
+    let is_within = last["phase"] == "float"
+        && last["epoch"] == whole + 1
+        && !last["step"].as_u64().unwrap().is_multiple_of(steps_per_epoch);
+    is_within.then_some(whole)
+}
+
+#[test]
+fn a_run_that_is_killed_within_an_epoch_ends_as_if_nothing_had_happened() {
+    const STEPS: u64 = 1_500;
+
+    let directory = workplace();
+    let [data, config, killed, unbroken] =
+        ["", "small.toml", "killed", "unbroken"].map(|name| path(&directory, name));
+    let labels: Vec<u8> = (0..STEPS as usize * 10).map(|index| (index % 3) as u8).collect();
+    write_set(&directory, "train", &labels);
+    let images = (STEPS * 8).to_string();
+    let start = |out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.args(["train", &config, "--data", &data, "--out", out]);
+        command.args(["--epochs", "8", "--limit", &images, "--ema", "0.9", "--optimizer", "rmsprop"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // Between two epochs, or too late, is no trial; nobody knows when this process has its turn.
+    let tries = (0..20).find_map(|_| {
+        let _ = fs::remove_dir_all(&killed);
+        let mut child = start(&killed);
+        let checkpoint = format!("{killed}/checkpoint.bin");
+        let is_within =
+            || fs::exists(&checkpoint).unwrap() && whole_epochs_before_a_step(&killed, STEPS).is_some();
+        wait_until(|| child.try_wait().unwrap().is_some() || is_within());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let whole = whole_epochs_before_a_step(&killed, STEPS)?;
+        (whole > 0 && !fs::exists(format!("{killed}/trained.bin")).unwrap()).then_some(whole)
+    });
+    assert!(tries.is_some_and(|epochs| (1..8).contains(&epochs)), "not killed within an epoch: {tries:?}");
+
+    success(&["train", "--resume", &killed]);
+    assert!(start(&unbroken).wait().unwrap().success());
+    assert_eq!(told(&killed), told(&unbroken), "losses and accuracies of all epochs");
+    let (killed, unbroken) = (contents(&killed), contents(&unbroken));
+    for file in ["trained.bin", "small.postcard", "small.onnx", "small.float.onnx", "small.golden.postcard"] {
+        assert!(killed[file] == unbroken[file], "{file}");
+    }
+    let figures = |files: &BTreeMap<String, Vec<u8>>| {
+        let mut result: Value = serde_json::from_slice(&files["result.json"]).unwrap();
+        for field in ["float_seconds", "integer_seconds"] {
+            result.as_object_mut().unwrap().remove(field);
+        }
+        result
+    };
+    assert_eq!(figures(&killed), figures(&unbroken));
+}
+
+/// Waits for something that takes seconds, or minutes on a busy machine.
+fn wait_until(mut there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "it does not come");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
