@@ -144,8 +144,7 @@ fn shown(division: Option<Split>) -> String {
 
 /// The directory of a model: itself, or the one of its file.
 fn directory_of(model: &Path) -> &Path {
-    let parent = || model.parent().unwrap_or(Path::new(""));
-    if model.is_dir() { model } else { parent() }
+    if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) }
 }
 
 /// The configuration of a model or of its run, where it is beside it; one that is not of this program says

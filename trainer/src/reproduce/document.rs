@@ -1,6 +1,6 @@
 //! `RESULTS.md`: all rows, those that were not run included.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::line::{Line, Size};
 use super::rows::{OURS, ROWS, Recipe};
@@ -14,8 +14,8 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
          Written by `cargo run --release -- reproduce`, which trains every network below, exports it, and compares the \
          quantized network with its QDQ ONNX file: every value of every layer, every test image. \
          `cargo run --release -- reproduce --help` tells how to run a part of it.\n\n\
-         - Accuracies are in per cent of MNIST's {} test images, after the last epoch; mean ± sample standard deviation \
-         where there are several runs, with seeds 1, 2, ... Nothing was chosen on the test set.\n\
+         - Accuracies are in per cent of MNIST's {} test images, or of those that a remark names, after the last \
+         epoch; mean ± sample standard deviation where there are several runs, with seeds 1, 2, ... Nothing was chosen on the test set.\n\
          - 55,000 images to train and 5,000 to validate, unless a configuration says otherwise.\n\
          - `difference` is that of our float mean to what is reported, in points: to the larger number of a range.\n\
          - `exact` counts the runs whose quantized network has the bits of its ONNX file in every value of every layer; \
@@ -53,10 +53,12 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
     text
 }
 
-/// The test images that the figures are of.
+/// The test images that most figures are of.
 fn images(lines: &[Line]) -> String {
-    let most = lines.iter().map(|line| line.images).max().unwrap_or(0);
-    if most == 0 { "10,000".to_owned() } else { thousands(most) }
+    let mut rows: BTreeMap<u64, usize> = BTreeMap::new();
+    lines.iter().filter(|line| line.images > 0).for_each(|line| *rows.entry(line.images).or_default() += 1);
+    let most = rows.into_iter().max_by_key(|(_, rows)| *rows);
+    most.map_or_else(|| "10,000".to_owned(), |(images, _)| thousands(images))
 }
 
 /// What the seconds are of.
@@ -172,11 +174,13 @@ mod tests {
         }
         assert!(text.contains("with 2 cores"), "{text}");
         let old = Line { is_outdated: true, cores: Some(16), ..line() };
-        let text = render(&[old, line()], false);
+        let other = Line { images: 18_000, ..line() };
+        let text = render(&[old, other, line()], false);
         assert!(
             text.contains("| 2 of 5, by an earlier recipe |") && text.contains("with 2 or 16 cores"),
             "{text}"
         );
+        assert!(text.contains("MNIST's 10,000 test images"), "{text}");
         let columns = |line: &str| line.matches('|').count();
         assert_eq!(columns(row), HEADER.len() + 1);
         let nothing = Line {

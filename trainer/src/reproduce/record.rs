@@ -51,6 +51,10 @@ pub(super) fn choose(here: Line, recorded: &[Line], config: Option<&Config>) -> 
         _ => here,
     };
     chosen.is_outdated = chosen.runs > 0 && !is_current(&chosen);
+    if chosen.runs == 0 {
+        // Nothing was measured with it.
+        chosen.config = None;
+    }
     chosen
 }
 
