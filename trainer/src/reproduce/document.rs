@@ -15,15 +15,13 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
          quantized network with its QDQ ONNX file: every value of every layer, every test image. \
          `cargo run --release -- reproduce --help` tells how to run a part of it.\n\n\
          - Accuracies are in per cent of MNIST's {} test images, or of those that a remark names, after the last \
-         epoch; mean ± sample standard deviation where there are several runs, with seeds 1, 2, ... Nothing was chosen on the test set.\n\
+         epoch; mean ± sample standard deviation where there are several runs, with seeds 1, 2, ... Nothing was \
+         chosen on the test set.\n\
          - 55,000 images to train and 5,000 to validate, unless a configuration says otherwise.\n\
          - `difference` is that of our float mean to what is reported, in points: to the larger number of a range.\n\
          - `exact` counts the runs whose quantized network has the bits of its ONNX file in every value of every layer; \
          `largest sum` is in per cent of 2^24, below which `f32` is exact, of the first run.\n\
-         - `s/epoch` is of {}, and whatever else it did.\n\
-         - A row may be from an earlier run than others, on another machine, by an earlier version: where fewer runs \
-         are at hand than are recorded in `results.json` beside this file, the recorded line stays. `not run` is \
-         what nothing is recorded of.\n",
+         - `s/epoch` is of {}, and whatever else it did.\n",
         images(lines),
         machine(lines)
     );
@@ -31,6 +29,12 @@ pub(super) fn render(lines: &[Line], quick: bool) -> String {
         text = format!(
             "# Results of a trial\n\n**Three steps of training each, and few images: the accuracies mean nothing.**\n\n{}",
             text.trim_start_matches("# Results\n\n")
+        );
+    } else {
+        text.push_str(
+            "- A row may be from an earlier run than others, on another machine, by an earlier version: where fewer runs \
+             are at hand than are recorded in `results.json` beside this file, the recorded line stays. `not run` is \
+             what nothing is recorded of.\n",
         );
     }
     let section = |title: &str, recipe: Recipe| {
