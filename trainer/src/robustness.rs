@@ -30,7 +30,7 @@ pub struct Robustness {
     pub images: u64,
     /// What is drawn comes from it.
     pub seed: u64,
-    /// One for each of [`Distortion::ALL`], in that order.
+    /// One for each kind that was measured.
     pub rows: Vec<Row>,
 }
 
@@ -50,8 +50,8 @@ pub struct Row {
 }
 
 /// Steps that [`measure`] takes: every image is distorted, normalised, and shown to the model.
-pub fn work(engine: &Engine, dataset: &Dataset) -> usize {
-    Distortion::ALL.len() * dataset.len() * if takes_ink(engine) { 4 } else { 2 }
+pub fn work(engine: &Engine, dataset: &Dataset, kinds: &[Distortion]) -> usize {
+    kinds.len() * dataset.len() * if takes_ink(engine) { 4 } else { 2 }
 }
 
 /// Whether the model takes what `ink` makes.
@@ -71,6 +71,7 @@ pub fn measure(
     engine: &Engine,
     dataset: &Dataset,
     preparation: Pixels,
+    kinds: &[Distortion],
     seed: u64,
     progress: &dyn Fn(usize),
 ) -> Result<Robustness> {
@@ -85,7 +86,7 @@ pub fn measure(
             .count() as u64)
     };
     let mut rows = Vec::new();
-    for kind in Distortion::ALL {
+    for kind in kinds.iter().copied() {
         let images = distorted(dataset, kind, seed, progress)?;
         let inked = takes_ink(engine).then(|| normalised(&images, area, progress)).transpose()?;
         let (ink_correct, ink_blank) = match inked {

@@ -30,7 +30,7 @@ fn the_shipped_models_know_shifted_digits_through_ink() {
         if !model.is_dir() {
             continue; // RESULTS.md
         }
-        let figures = figures(&[model.to_str().unwrap()]);
+        let figures = figures(&[model.to_str().unwrap(), "--only", "shifted", "--only", "plain"]);
         assert_eq!((&figures["images"], &figures["integer"]), (&10_000.into(), &true.into()));
         let plain = row(&figures, "plain")["accuracy"].as_f64().unwrap();
         let shifted = row(&figures, "shifted")["ink_accuracy"].as_f64().unwrap();
@@ -58,6 +58,9 @@ fn the_seed_decides_what_is_drawn() {
     assert!(inverted["accuracy"].as_f64().unwrap() < 0.3, "{inverted}");
     assert!(inverted["ink_accuracy"].as_f64().unwrap() > 0.7, "{inverted}");
     assert_eq!(inverted["ink_blank"], 0);
+
+    let some = figures(&[&model, "--limit", "300", "--only", "low-contrast"]);
+    assert_eq!(some["rows"].as_array().unwrap()[..], [row(&first, "low contrast").clone()]);
 
     let text = success(&["robustness", &model, "--limit", "300", "--set", "validation"]);
     for expected in ["MNIST, validation, 300 images, seed 1", "low contrast", "through ink", "points"] {
@@ -102,6 +105,7 @@ fn what_is_wrong_is_named() {
         &["robustness", "x.postcard", "--limit", "0"],
         &["robustness", "x.postcard", "--seed", "-1"],
         &["robustness", "x.postcard", "--set", "everything"],
+        &["robustness", "x.postcard", "--only", "wet"],
     ] {
         let output = trainer(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

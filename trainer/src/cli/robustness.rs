@@ -30,6 +30,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
+    /// Only this kind of image; more than once for several [default: all].
+    #[arg(long, value_enum, value_name = "KIND")]
+    only: Vec<Distortion>,
+
     /// What is drawn comes from this seed and the image's number.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
@@ -52,6 +56,7 @@ A .postcard runs in the runtime, as on a board; an .onnx runs in tract.
 Examples:
   trainer robustness models/nano
   trainer robustness models/nano --set validation --seed 2
+  trainer robustness models/nano --only plain --only low-contrast
   trainer robustness runs/mine/mine.onnx --limit 1000 --json"
     )
 }
@@ -65,9 +70,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(limit) = args.limit {
         dataset.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    let bar = progress(work(&engine, &dataset) as u64, "steps");
+    let kinds: Vec<Distortion> =
+        Distortion::ALL.into_iter().filter(|kind| args.only.is_empty() || args.only.contains(kind)).collect();
+    let bar = progress(work(&engine, &dataset, &kinds) as u64, "steps");
     bar.set_prefix("robustness");
-    let robustness = measure(&engine, &dataset, preparation, args.seed, &|done| bar.inc(done as u64))?;
+    let robustness =
+        measure(&engine, &dataset, preparation, &kinds, args.seed, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
     if args.json {
         let value = json!({

@@ -24,7 +24,7 @@ const NOISE: f32 = 25.0;
 const CONTRAST: [u8; 2] = [48, 96];
 
 /// A kind of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Distortion {
     /// None.
     Plain,

@@ -20,7 +20,7 @@ use crate::files::{CARD_FIGURES, MISCLASSIFIED, read, write_whole};
 use crate::model::QuantizedNetwork;
 use crate::page::import;
 use crate::report::progress;
-use crate::robustness::{measure, work};
+use crate::robustness::{Distortion, measure, work};
 use crate::summary::Summary;
 use crate::verify::{ModelFiles, verify};
 
@@ -72,9 +72,10 @@ pub fn write_card(sources: Sources<'_>) -> Result<(Vec<PathBuf>, Report)> {
     expect_run(&runs, provenance.seed, &report)?;
 
     let engine = Engine::open(&files.postcard)?;
-    let bar = progress(work(&engine, test) as u64, "steps");
+    let bar = progress(work(&engine, test, &Distortion::ALL) as u64, "steps");
     bar.set_prefix("robustness");
-    let robustness = measure(&engine, test, preparation, SEED, &|done| bar.inc(done as u64))?;
+    let robustness =
+        measure(&engine, test, preparation, &Distortion::ALL, SEED, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
     let logits = engine.run(&prepared.images, &|_| {})?;
     let mistakes = Evaluation::new(&test.labels, test.classes, &logits, engine.logit_scale()).mistakes;
