@@ -105,6 +105,9 @@ fn candidates_are_trained_halved_and_ranked_without_the_test_images() {
     let command = rows[0]["command"].as_str().unwrap();
     assert!(document.contains(command) && command.ends_with(&format!(" --data {data}")), "{command}");
 
+    // A run is as any other: it knows where its images are.
+    assert!(read(&directory, "out/0001/epochs-1-seed-1/data.toml").contains(data.trim_end_matches('/')));
+
     // Again: nothing is trained.
     let model = path(&directory, "out/0001/epochs-1-seed-1/trained.bin");
     let written = || fs::metadata(&model).unwrap().modified().unwrap();

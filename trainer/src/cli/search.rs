@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         logs: None,
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/search-{}", space.name)));
-    let options = Options { resumption: args.command(), data: args.data_flag(), out };
+    let options = Options { resumption: args.command(), data: args.data.data.clone(), out };
     let _interrupts = Interrupts::catch()?;
     let findings =
         search(&space, &options, &place, &source).map_err(|error| match error.is::<Interrupted>() {
@@ -133,7 +133,9 @@ impl Args {
         if let Some(seed) = self.seed {
             command.push_str(&format!(" --seed {seed}"));
         }
-        command.push_str(&self.data_flag());
+        if let Some(data) = &self.data.data {
+            command.push_str(&format!(" --data {}", data.display()));
+        }
         if let Some(split) = &self.data.split {
             command.push_str(&format!(" --split {split}"));
         }
@@ -145,11 +147,6 @@ impl Args {
             command.push_str(&format!(" --backend {}", backend.get_name()));
         }
         command
-    }
-
-    /// Where the images are; how they are divided is in every candidate's configuration.
-    fn data_flag(&self) -> String {
-        self.data.data.as_ref().map_or_else(String::new, |data| format!(" --data {}", data.display()))
     }
 }
 
@@ -255,7 +252,6 @@ mod tests {
             args.command(),
             "trainer search my.toml --out runs/a --trials 3 --seed 2 --data d --split 6/1 --split-seed 4"
         );
-        assert_eq!(args.data_flag(), " --data d");
         assert_eq!(shorten(&"x".repeat(200)).len(), MAX_CHANGES);
     }
 }

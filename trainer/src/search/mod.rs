@@ -48,7 +48,7 @@ use crate::experiment::{Place, validate};
 use crate::files::{read, write_whole};
 use crate::network::plan;
 use crate::report::{duration, note, thousands};
-use crate::train::{Destination, Diverged, RunDirectory, Training};
+use crate::train::{Destination, Diverged, RunDirectory, Training, save_data_path};
 
 /// The table of a search, in its directory.
 const TABLE: &str = "search.json";
@@ -66,8 +66,8 @@ pub struct Options {
     pub out: PathBuf,
     /// The command that goes on with it.
     pub resumption: String,
-    /// What follows `trainer train FILE` where the data are not those of the repository.
-    pub data: String,
+    /// Where the images are, if not in the repository.
+    pub data: Option<PathBuf>,
 }
 
 /// A search on its way.
@@ -225,15 +225,18 @@ impl<'a> Search<'a> {
 
     fn run_one(&mut self, rung: usize, index: usize, seed: usize) -> Result<Record> {
         let path = self.run_path(rung, index, seed);
-        let config = self.run_config(rung, index, seed);
+        let training = self.images.training(&self.run_config(rung, index, seed), self.place)?;
+        let config = training.config();
         let directory = if RunDirectory::is_at(&path) {
-            expect_config(&path.join(CONFIG), &config)?;
+            expect_config(&path.join(CONFIG), config)?;
             RunDirectory::open(&path)?.0
         } else {
             Destination::chosen(&path, &config.name, false)?.take()?
         };
+        if let Some(data) = &self.options.data {
+            save_data_path(&path, data)?;
+        }
         let seed = config.seed;
-        let training = self.images.training(&config, self.place)?;
         let started = Instant::now();
         let record = match training.run(&directory) {
             Ok(outcome) => Record {
@@ -290,7 +293,9 @@ impl<'a> Search<'a> {
     /// The command that trains a candidate with its whole recipe.
     fn command(&self, candidate: &Candidate) -> String {
         let file = self.options.out.join(candidate.directory()).join(CONFIG);
-        format!("trainer train {}{}", file.display(), self.options.data)
+        let data = self.options.data.as_ref();
+        let data = data.map_or_else(String::new, |data| format!(" --data {}", data.display()));
+        format!("trainer train {}{data}", file.display())
     }
 
     fn resumption(&self) -> &str {

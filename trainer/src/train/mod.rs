@@ -163,6 +163,11 @@ impl Training {
         self.interrupted = Box::new(interrupted);
     }
 
+    /// What the run is told.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// What the images that are learned are, for provenance.
     pub fn dataset(&self) -> &str {
         &self.train.source
