@@ -1,6 +1,8 @@
 //! The only place that rounds, shifts and saturates. `docs/ARITHMETIC.md` is the normative text;
 //! every function here is one of its definitions.
 
+use crate::constant::at;
+
 /// Accumulators stay strictly below this magnitude: [`Model::load`](crate::Model::load) proves it
 /// from the weights, so that neither a sum nor the rounding term in [`rounding_shift`] overflows.
 pub const ACCUMULATOR_LIMIT: u32 = 1 << 30;
@@ -65,20 +67,20 @@ pub const fn saturate_i8(value: i32) -> i8 {
 /// Past the end of `packed` a weight is 0.
 #[inline(always)]
 #[must_use]
-pub fn unpack_weight<const BITS: u8>(packed: &[u8], index: usize) -> i32 {
+pub const fn unpack_weight<const BITS: u8>(packed: &[u8], index: usize) -> i32 {
     let byte = match BITS {
-        8 => packed.get(index),
-        4 => packed.get(index / 2),
-        _ => packed.get(index / 4),
+        8 => at(packed, index),
+        4 => at(packed, index / 2),
+        _ => at(packed, index / 4),
     };
-    let Some(&byte) = byte else { return 0 };
+    let Some(byte) = byte else { return 0 };
     match BITS {
-        8 => i32::from(byte as i8),
-        4 if index & 1 == 0 => i32::from((byte << 4) as i8 >> 4),
-        4 => i32::from(byte as i8 >> 4),
+        8 => byte as i8 as i32,
+        4 if index & 1 == 0 => ((byte << 4) as i8 >> 4) as i32,
+        4 => (byte as i8 >> 4) as i32,
         _ => {
             let code = byte >> ((index & 3) * 2) & 3;
-            i32::from(code) * 2 - 3
+            code as i32 * 2 - 3
         }
     }
 }

@@ -10,8 +10,8 @@
 //!
 //! What this crate promises; a violation is a bug:
 //!
-//! - **No panic.** [`Model::load`] returns an error for any bytes that are not a well-formed model,
-//!   and after [`Recognizer::new`] nothing can fail. `tests/panic-free` proves it by the linker for
+//! - **No panic.** [`Model::load`] returns an error for any bytes that are not a well-formed model
+//!   ([`embedded_model!`] does not compile with them), and after [`Recognizer::new`] nothing can fail. `tests/panic-free` proves it by the linker for
 //!   release builds; overflow checks and debug assertions, where switched on, are for finding our bugs.
 //! - **No heap**, no recursion, no `unsafe` but for the instructions of a back end in
 //!   `kernel/`, and no floating point in the inference path
@@ -30,7 +30,7 @@
 //! With a model file as the trainer exports it; the size of the scratch memory is known at compile time:
 //!
 //! ```
-//! use tenfold_runtime::{Recognizer, Scratch, exact_model, include_model, scratch_bytes};
+//! use tenfold_runtime::{Recognizer, Scratch, embedded_model, include_model, scratch_bytes};
 //!
 //! const MODEL: &[u8] =
 //!     include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano/nano.postcard"));
@@ -38,9 +38,9 @@
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let image = [0; 28 * 28];
 //! let mut scratch = Scratch::<{ scratch_bytes(MODEL) }>::new();
-//! // Code for what this model uses, and for nothing else; `Model::load` loads any model.
-//! let model = <exact_model!(MODEL)>::load_exact(MODEL)?;
-//! let mut recognizer = Recognizer::new(&model, &mut scratch)?;
+//! // Verified while this is compiled, by what checks a file in `Model::load` when a program runs; with code for
+//! // what this model uses, and for nothing else.
+//! let mut recognizer = Recognizer::new(embedded_model!(MODEL), &mut scratch)?;
 //! let prediction = recognizer.recognize(&image);
 //! assert!(prediction.digit < 10);
 //! # Ok(())
@@ -73,6 +73,7 @@ compile_error!("model files are little endian and read in place: big-endian targ
 
 pub mod arithmetic;
 pub mod back_end;
+mod constant;
 pub mod format;
 pub mod ink;
 mod kernel;

@@ -1,8 +1,9 @@
 //! The borrowed view of a model file that has been checked. Whoever holds one of these values need
 //! not check anything again: [`Model::load`](crate::Model::load) is the only way to make one.
 
+use crate::constant::attempt;
+use crate::format::OutputRecord;
 use crate::format::features::{self as f, ALL, any};
-use crate::format::{Layers, OutputRecord};
 use crate::order::Order;
 use crate::plan::LayerPlan;
 
@@ -28,6 +29,7 @@ impl Shape {
 
 /// Size and step of a window, in rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "writer", derive(serde::Serialize))]
 pub struct Window {
     /// Height and width.
     pub kernel: [u8; 2],
@@ -36,6 +38,12 @@ pub struct Window {
 }
 
 impl Window {
+    /// Whether it is as high as wide, and goes as far down as across.
+    pub(crate) const fn is(&self, side: u8, step: u8) -> bool {
+        let ([height, width], [down, across]) = (self.kernel, self.stride);
+        height == side && width == side && down == step && across == step
+    }
+
     /// How many positions the window takes along one axis (0 vertical, 1 horizontal) of `length`
     /// values with `before` and `after` values of padding: `floor((padded - kernel) / stride) + 1`,
     /// or 0 where the kernel does not fit.
@@ -59,6 +67,7 @@ impl Window {
 
 /// Rows and columns added around a feature map before a window walks over it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "writer", derive(serde::Serialize))]
 pub struct Padding {
     /// Rows above.
     pub top: u8,
@@ -68,6 +77,16 @@ pub struct Padding {
     pub bottom: u8,
     /// Columns to the right.
     pub right: u8,
+}
+
+impl Padding {
+    /// None.
+    pub(crate) const NONE: Self = Self { top: 0, left: 0, bottom: 0, right: 0 };
+
+    /// Whether there is none.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.top | self.left | self.bottom | self.right == 0
+    }
 }
 
 /// What becomes of an accumulator after the shift.
@@ -103,8 +122,8 @@ pub struct Parameters<'a> {
     pub output: Output<'a>,
 }
 
-/// Where a layer's weights, biases and shifts are, in few bytes: a recognizer keeps one of these a layer.
-#[derive(Clone, Copy, Debug)]
+/// Where a layer's weights, biases and shifts are, in few bytes: a model keeps one of these a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block<'a> {
     /// Biases, weights and zeros up to a multiple of four, shifts, table; empty where there are none.
     pub(crate) bytes: &'a [u8],
@@ -116,7 +135,18 @@ pub(crate) struct Block<'a> {
     pub(crate) filler: u8,
 }
 
-impl Block<'_> {
+/// What a [`Block`] consists of.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockParts<'a> {
+    /// Little-endian `i32`.
+    pub(crate) bias: &'a [u8],
+    pub(crate) weights: &'a [u8],
+    pub(crate) filler: &'a [u8],
+    pub(crate) shifts: &'a [u8],
+    pub(crate) table: &'a [u8],
+}
+
+impl<'a> Block<'a> {
     /// That of a layer without weights.
     pub(crate) const NONE: Self = Self {
         bytes: &[],
@@ -127,6 +157,20 @@ impl Block<'_> {
         filler: 0,
     };
 
+    /// Its parts, for a number of outputs; with a table only where one is in `FEATURES`. There are, if the
+    /// loader has seen to it.
+    #[inline(always)]
+    pub(crate) const fn parts<const FEATURES: u32>(&self, outputs: usize) -> Option<BlockParts<'a>> {
+        let shifts = self.output.shifts(outputs);
+        let behind = self.output.table_bytes::<FEATURES>() + shifts;
+        let (bias, rest) = attempt!(self.bytes.split_at_checked(4 * outputs));
+        let (padded, rest) = attempt!(rest.split_at_checked(attempt!(rest.len().checked_sub(behind))));
+        let (weights, filler) =
+            attempt!(padded.split_at_checked(attempt!(padded.len().checked_sub(self.filler as usize))));
+        let (shifts, table) = attempt!(rest.split_at_checked(shifts));
+        Some(BlockParts { bias, weights, filler, shifts, table })
+    }
+
     /// Whether the accumulators are the layer's output.
     pub(crate) const fn yields_logits(&self) -> bool {
         matches!(self.output, OutputRecord::Logits)
@@ -136,7 +180,7 @@ impl Block<'_> {
 /// What a layer does. Its weights, where it has any, are its [`parameters`](Layer::parameters).
 ///
 /// Aligned so that it is copied in words.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(4))]
 pub enum Operation {
     /// 2-D convolution with fused max-pool (a pool of 1 x 1 where there is none), weights
@@ -173,10 +217,11 @@ pub enum Operation {
 }
 
 /// One layer, with the shapes and signs that follow from the layers before it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Layer<'a> {
     pub(crate) block: Block<'a>,
+    pub(crate) plan: LayerPlan,
     /// What it does.
     pub operation: Operation,
     /// Shape of the input, without padding.
@@ -190,6 +235,17 @@ pub struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
+    /// In place of a layer that is not there.
+    pub(crate) const NONE: Self = Self {
+        block: Block::NONE,
+        plan: LayerPlan::NONE,
+        operation: Operation::Dense { rows_per_step: 0 },
+        input: Shape { height: 0, width: 0, channels: 0 },
+        output: Shape { height: 0, width: 0, channels: 0 },
+        input_signed: false,
+        output_signed: false,
+    };
+
     /// Weights, biases and shifts, where the layer has them.
     #[must_use]
     pub fn parameters(&self) -> Option<Parameters<'a>> {
@@ -199,13 +255,9 @@ impl<'a> Layer<'a> {
     /// As [`parameters`](Self::parameters), with a table only where one is in `FEATURES`.
     #[inline(never)]
     pub(crate) fn parameters_of<const FEATURES: u32>(&self) -> Option<Parameters<'a>> {
-        let Block { bytes, run_bytes, weight_bits, order, output, filler } = self.block;
+        let Block { run_bytes, weight_bits, order, output, .. } = self.block;
         let outputs = usize::from(self.output.channels);
-        let (bias, rest) = bytes.split_at_checked(4 * outputs)?;
-        let behind = output.table_bytes::<FEATURES>() + output.shifts(outputs);
-        let (weights, rest) = rest.split_at_checked(rest.len().checked_sub(behind)?)?;
-        let weights = weights.get(..weights.len().checked_sub(usize::from(filler))?)?;
-        let (shifts, table) = rest.split_at_checked(output.shifts(outputs))?;
+        let BlockParts { bias, weights, shifts, table, .. } = self.block.parts::<FEATURES>(outputs)?;
         let bias = bytemuck::try_cast_slice(bias).ok()?;
         let output = match output {
             OutputRecord::Signed => Output::Signed,
@@ -223,10 +275,14 @@ impl<'a> Layer<'a> {
     pub const fn padding(&self) -> Padding {
         match self.operation {
             Operation::Convolution { padding, .. } | Operation::MaxPool { padding, .. } => padding,
-            Operation::AveragePool { .. } | Operation::Dense { .. } => {
-                Padding { top: 0, left: 0, bottom: 0, right: 0 }
-            }
+            Operation::AveragePool { .. } | Operation::Dense { .. } => Padding::NONE,
         }
+    }
+
+    /// As [`padding`](Self::padding), where any is in `FEATURES`.
+    #[inline(always)]
+    pub(crate) const fn padding_of<const FEATURES: u32>(&self) -> Padding {
+        if any(FEATURES, f::PADDING) { self.padding() } else { Padding::NONE }
     }
 
     /// Values in one row of its input, padding included.
@@ -239,9 +295,8 @@ impl<'a> Layer<'a> {
     /// Bytes of scratch that hold the rows of its input, and bytes that hold sums of its outputs: the
     /// scratch memory starts with these two of every layer, first to last.
     #[must_use]
-    pub fn scratch_bytes(&self) -> [usize; 2] {
-        let plan = LayerPlan::new(self);
-        [plan.ring_bytes(), plan.sum_bytes()]
+    pub const fn scratch_bytes(&self) -> [usize; 2] {
+        [self.plan.ring_bytes(), self.plan.sum_bytes()]
     }
 
     /// The byte that padding is filled with: the smallest `i8` for a max-pool over signed values,
@@ -274,21 +329,25 @@ impl<'a> Layer<'a> {
 }
 
 /// A verified model of at most `LAYERS` layers that use nothing but `FEATURES`, borrowed from the bytes
-/// it was loaded from: a few words, from which the layers are read again where they are asked for.
+/// it was loaded from.
 ///
-/// `LAYERS` bounds the RAM of a [`Recognizer`](crate::Recognizer), about 72 bytes a layer on a 32-bit core;
-/// `FEATURES` ([`features`](crate::format::features)) bounds the code: checks and kernels for anything else
-/// are not linked. The defaults load any model; [`exact_model!`](crate::exact_model) is the type for a
-/// certain one.
-#[derive(Clone, Copy, Debug)]
+/// A model that a program embeds is best verified while the program is compiled, by
+/// [`embedded_model!`](crate::embedded_model): then it lies in flash like the file, and the loader is not linked.
+///
+/// `LAYERS` bounds its size, about 60 bytes a layer on a 32-bit core, and that of a
+/// [`Recognizer`](crate::Recognizer), about 20; `FEATURES` ([`features`](crate::format::features)) bounds the
+/// code: checks and kernels for anything else are not linked. The defaults load any model;
+/// [`exact_model!`](crate::exact_model) is the type for a certain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }, const FEATURES: u32 = ALL> {
     /// UTF-8.
     pub(crate) name: &'a [u8],
     pub(crate) input: Shape,
     pub(crate) logit_exponent: i8,
     pub(crate) scratch_bytes: usize,
-    /// From the first layer's record on.
-    pub(crate) records: &'a [u8],
+    pub(crate) file: &'a [u8],
+    /// `count` of them, and then such as are none.
+    pub(crate) layers: [Layer<'a>; LAYERS],
     pub(crate) count: u8,
 }
 
@@ -336,7 +395,7 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
     /// Number of classes, `1..=16`.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.layers().last().map_or(0, |layer| usize::from(layer.output.channels))
+        self.used_layers().last().map_or(0, |layer| usize::from(layer.output.channels))
     }
 
     /// Binary exponent of the logits: real value = `logit * 2^-exponent`.
@@ -353,20 +412,25 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
 
     /// The layers, first to last.
     #[must_use]
-    pub const fn layers(&self) -> Layers<'a, FEATURES> {
-        Layers::new(self.records, self.input, self.count)
+    pub fn layers(&self) -> impl ExactSizeIterator<Item = Layer<'a>> + DoubleEndedIterator + Clone {
+        self.used_layers().iter().copied()
+    }
+
+    /// The layers that there are.
+    pub(crate) fn used_layers(&self) -> &[Layer<'a>] {
+        self.layers.get(..self.count.into()).unwrap_or_default()
     }
 
     /// Bytes of packed weights, without biases and shifts.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        let parameters = self.layers().filter_map(|layer| layer.parameters_of::<FEATURES>());
+        let parameters = self.used_layers().iter().filter_map(|layer| layer.parameters_of::<FEATURES>());
         parameters.map(|parameters| parameters.weights.len()).sum()
     }
 
     /// Multiply-accumulates of one inference.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.layers().map(|layer| layer.macs()).sum()
+        self.used_layers().iter().map(Layer::macs).sum()
     }
 }

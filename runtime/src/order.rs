@@ -25,6 +25,7 @@ pub use planar::Planar;
 #[allow(unused_imports, reason = "for the back ends that have loops for the order")]
 pub(crate) use planar::{Pieces, SUM_WORDS};
 
+use crate::constant::{at, magnitude, smaller};
 use crate::format::features::{self as f, ALL, any};
 use crate::model::{Layer, Operation, Parameters, Shape, Window};
 
@@ -61,12 +62,12 @@ pub enum Arrangement {
 impl Arrangement {
     /// The geometry of a layer's weights; none where they are in plain order.
     #[must_use]
-    pub fn of(layer: &Layer<'_>) -> Option<Self> {
+    pub const fn of(layer: &Layer<'_>) -> Option<Self> {
         Self::of_layer::<ALL>(layer)
     }
 
     /// As [`of`](Self::of), for an order that is in `FEATURES`.
-    pub(crate) fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
+    pub(crate) const fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
         let Operation::Convolution { window, groups, pool, .. } = layer.operation else {
             return None;
         };
@@ -76,7 +77,7 @@ impl Arrangement {
 
     /// The geometry for a convolution, where `order` is in `FEATURES` and defined for it: a convolution
     /// with weights of a number of bits, over a number of channels, which may be signed.
-    pub(crate) fn among<const FEATURES: u32>(
+    pub(crate) const fn among<const FEATURES: u32>(
         order: Order,
         window: Window,
         groups: u16,
@@ -85,14 +86,22 @@ impl Arrangement {
     ) -> Option<Self> {
         match order {
             Order::Paired if any(FEATURES, f::PAIRED_CONVOLUTION) => {
-                Paired::new(window, groups, pool, bits, channels).map(Self::Paired)
+                match Paired::among::<FEATURES>(window, groups, pool, bits, channels) {
+                    Some(paired) => Some(Self::Paired(paired)),
+                    None => None,
+                }
             }
             Order::Planar if any(FEATURES, f::PLANAR_CONVOLUTION) => {
-                Planar::new(window, groups, pool, bits, channels, signed).map(Self::Planar)
+                match Planar::among::<FEATURES>(window, groups, pool, (bits, channels, signed)) {
+                    Some(planar) => Some(Self::Planar(planar)),
+                    None => None,
+                }
             }
             Order::Narrow if any(FEATURES, f::NARROW_CONVOLUTION) => {
-                let planar = Planar::new(window, groups, pool, bits, channels, signed);
-                planar.filter(|planar| (planar.side(), planar.stride()) != (5, 2)).map(Self::Narrow)
+                match Planar::among::<FEATURES>(window, groups, pool, (bits, channels, signed)) {
+                    Some(planar) if planar.side() != 5 || planar.stride() != 2 => Some(Self::Narrow(planar)),
+                    _ => None,
+                }
             }
             _ => None,
         }
@@ -146,12 +155,13 @@ impl Arrangement {
     }
 
     /// Whether a run holds nothing beside its weights that would change a sum.
-    pub(crate) fn is_well_formed<const FEATURES: u32>(&self, run: &[u8]) -> bool {
+    pub(crate) const fn is_well_formed<const FEATURES: u32>(&self, run: &[u8]) -> bool {
         match self {
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.is_well_formed(run),
-            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => {
-                run.split_last().is_some_and(|(&flag, weights)| flag == u8::from(planar.is_wide(weights)))
-            }
+            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => match run.split_last() {
+                Some((flag, weights)) => *flag == planar.is_wide(weights) as u8,
+                None => false,
+            },
             // There is nothing beside the weights in planar order.
             _ => true,
         }
@@ -186,7 +196,7 @@ impl Arrangement {
     }
 
     /// Words of workspace for a row of outputs.
-    pub(crate) fn workspace_words<const FEATURES: u32>(&self, output: Shape) -> usize {
+    pub(crate) const fn workspace_words<const FEATURES: u32>(&self, output: Shape) -> usize {
         match self {
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.workspace_words(output),
             Self::Planar(planar) if any(FEATURES, f::PLANAR_CONVOLUTION) => planar.workspace_words(output),
@@ -220,28 +230,42 @@ impl Paired {
     /// kernel of 3 x 3 without a pool at stride 1 or 2, or of 3 x 3 or 5 x 5 at stride 1 with a pool of
     /// 2 x 2 at stride 2.
     #[must_use]
-    pub fn new(window: Window, groups: u16, pool: Window, weight_bits: u8, channels: u16) -> Option<Self> {
-        let [height, width] = window.kernel;
-        let is_pooled = pool == Window { kernel: [2, 2], stride: [2, 2] };
-        let is_single = pool == Window { kernel: [1, 1], stride: [1, 1] };
-        let fits = match window.kernel {
-            [3, 3] => is_pooled || is_single,
-            [5, 5] => is_pooled,
-            _ => false,
-        };
-        let (height, width, channels) = (usize::from(height), usize::from(width), usize::from(channels));
-        let stride = match window.stride {
-            [1, 1] => 1,
-            [2, 2] if is_single => 2,
+    pub const fn new(
+        window: Window,
+        groups: u16,
+        pool: Window,
+        weight_bits: u8,
+        channels: u16,
+    ) -> Option<Self> {
+        Self::among::<ALL>(window, groups, pool, weight_bits, channels)
+    }
+
+    /// As [`new`](Self::new), for a convolution that uses nothing but `FEATURES`: what these leave out is
+    /// known to the compiler then.
+    const fn among<const FEATURES: u32>(
+        window: Window,
+        groups: u16,
+        pool: Window,
+        weight_bits: u8,
+        channels: u16,
+    ) -> Option<Self> {
+        let (has_pools, has_none) = (any(FEATURES, f::FUSED_POOL), any(FEATURES, f::UNPOOLED));
+        let (is_pooled, is_single) = (has_pools && pool.is(2, 2), has_none && pool.is(1, 1));
+        let side = match window.kernel {
+            [3, 3] if any(FEATURES, f::KERNEL_3) && (is_pooled || is_single) => 3,
+            [5, 5] if any(FEATURES, f::KERNEL_5) && is_pooled => 5,
             _ => return None,
         };
-        (fits && groups == 1 && weight_bits == 8).then_some(Self {
-            height,
-            width,
-            channels,
-            stride,
-            is_pooled,
-        })
+        let stride = match window.stride {
+            [1, 1] => 1,
+            [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
+            _ => return None,
+        };
+        if groups != 1 || weight_bits != 8 {
+            return None;
+        }
+        let channels = channels as usize;
+        Some(Self { height: side, width: side, channels, stride, is_pooled })
     }
 
     /// As [`new`](Self::new), where the weights are in this order.
@@ -297,8 +321,11 @@ impl Paired {
     }
 
     /// Pixels of a row of `width` that are computed side by side from `column` on.
-    pub(crate) fn pixels(width: usize, column: usize) -> usize {
-        width.saturating_sub(column).clamp(1, MOST_PIXELS)
+    pub(crate) const fn pixels(width: usize, column: usize) -> usize {
+        match width.saturating_sub(column) {
+            0 => 1,
+            left => smaller(left, MOST_PIXELS),
+        }
     }
 
     /// Words that one plane of the input takes in the workspace, widened to 16 bits, for
@@ -317,13 +344,13 @@ impl Paired {
 
     /// Words of workspace: the widened input of one window of the pool; or, of a block of pixels, the
     /// planes and the four sums of an output, as far as they fit: more of them are kept in pieces.
-    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
-        let pixels = Self::pixels(usize::from(output.width), 0);
+    pub(crate) const fn workspace_words(&self, output: Shape) -> usize {
+        let pixels = Self::pixels(output.width as usize, 0);
         let planes = self.planes() * self.plane_words(pixels);
         if self.is_pooled {
             return planes;
         }
-        (planes + 4).min(MOST_PIECE)
+        smaller(planes + 4, MOST_PIECE)
     }
 
     /// Bytes of one run.
@@ -347,19 +374,25 @@ impl Paired {
     }
 
     /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
-    pub(crate) fn is_well_formed(&self, run: &[u8]) -> bool {
-        let magnitude = |byte: u8| u32::from((byte as i8).unsigned_abs());
-        // Loops, and not `positions`: a board has them too.
+    pub(crate) const fn is_well_formed(&self, run: &[u8]) -> bool {
+        // Loops, and not `positions`: a board and a compiler have them too.
         let mut weights = 0;
-        for row in 0..self.height {
-            for column in 0..self.width {
-                for channel in 0..self.channels {
-                    let byte = run.get(self.position(row, column, channel)).copied();
-                    weights += magnitude(byte.unwrap_or(0));
+        let mut row = 0;
+        while row < self.height {
+            let mut column = 0;
+            while column < self.width {
+                let mut channel = 0;
+                while channel < self.channels {
+                    if let Some(byte) = at(run, self.position(row, column, channel)) {
+                        weights += (byte as i8).unsigned_abs() as u64;
+                    }
+                    channel += 1;
                 }
+                column += 1;
             }
+            row += 1;
         }
-        run.iter().fold(0, |all, &byte| all + magnitude(byte)) == weights
+        magnitude(run) == weights
     }
 
     /// The places of a run's weights, in plain order.

@@ -25,18 +25,20 @@ pub(crate) struct LayerPlan {
 }
 
 impl LayerPlan {
-    /// The plan of a layer; a pure function of its shape, so that the exporter, the loader and the
-    /// executor agree.
-    pub(crate) fn new(layer: &Layer<'_>) -> Self {
+    /// That of no layer.
+    pub(crate) const NONE: Self = Self { ring_rows: 0, sums: 0, row_bytes: 0 };
+
+    /// The plan of a layer; a pure function of its shape, made where the layer is checked.
+    pub(crate) const fn new(layer: &Layer<'_>) -> Self {
         let row_bytes = layer.padded_row();
         let (ring_rows, sums) = match &layer.operation {
             Operation::Convolution { window, pool, .. } => {
                 let [kernel, _] = window.kernel;
                 let [stride, _] = window.stride;
-                ((u16::from(pool.kernel[0]) - 1) * u16::from(stride) + u16::from(kernel), 0)
+                ((pool.kernel[0] as u16 - 1) * stride as u16 + kernel as u16, 0)
             }
             Operation::MaxPool { window, .. } | Operation::AveragePool { window, .. } => {
-                (window.kernel[0].into(), 0)
+                (window.kernel[0] as u16, 0)
             }
             Operation::Dense { rows_per_step } => {
                 let accumulates = *rows_per_step < layer.input.height || layer.block.yields_logits();
@@ -68,14 +70,16 @@ impl LayerPlan {
     }
 
     /// Bytes of workspace that a layer asks for.
-    pub(crate) fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
+    pub(crate) const fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
         let is_convolution = matches!(layer.operation, Operation::Convolution { .. });
         if is_convolution && Interleaved::of_layer::<FEATURES>(layer).is_some() {
-            let plan = Self::new(layer);
-            return Interleaved::workspace_words(usize::from(plan.ring_rows) * plan.row_bytes) * 4;
+            let values = layer.plan.ring_rows as usize * layer.plan.row_bytes;
+            return Interleaved::workspace_words(values) * 4;
         }
-        Arrangement::of_layer::<FEATURES>(layer)
-            .map_or(0, |arrangement| arrangement.workspace_words::<FEATURES>(layer.output) * 4)
+        match Arrangement::of_layer::<FEATURES>(layer) {
+            Some(arrangement) => arrangement.workspace_words::<FEATURES>(layer.output) * 4,
+            None => 0,
+        }
     }
 
     /// Bytes of scratch for this layer.

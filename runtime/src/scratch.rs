@@ -58,3 +58,56 @@ macro_rules! include_model {
         bytes
     }};
 }
+
+impl<const BYTES: usize> Aligned<BYTES> {
+    /// A copy of a file of `BYTES` bytes, for a `static`.
+    ///
+    /// # Panics
+    ///
+    /// Where `file` has another length, which a compiler reports.
+    #[must_use]
+    #[allow(clippy::panic, reason = "in a compiler")]
+    pub const fn copy_of(file: &[u8]) -> Self {
+        match file.first_chunk() {
+            Some(bytes) if file.len() == BYTES => Self(*bytes),
+            _ => panic!("the file has another length"),
+        }
+    }
+}
+
+/// The model of a file that a program embeds, verified while the program is compiled: a
+/// `&'static` [`Model`](crate::Model) of type [`exact_model!`](crate::exact_model).
+///
+/// The file is checked as [`Model::load`](crate::Model::load) does it, and one that is refused is an error of the
+/// compiler that names the cause. What is left in flash is the file and a table of its layers: no loader, no error,
+/// and nothing that can fail. The argument is a constant, as [`include_model!`](crate::include_model) makes one:
+///
+/// ```
+/// use tenfold_runtime::{Recognizer, Scratch, embedded_model, include_model, scratch_bytes};
+///
+/// const MODEL: &[u8] =
+///     include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/nano/nano.postcard"));
+///
+/// let mut scratch = Scratch::<{ scratch_bytes(MODEL) }>::new();
+/// let mut recognizer = Recognizer::new(embedded_model!(MODEL), &mut scratch)?;
+/// assert!(recognizer.recognize(&[0; 28 * 28]).digit < 10);
+/// # Ok::<(), tenfold_runtime::ScratchError>(())
+/// ```
+///
+/// What is not a model does not compile:
+///
+/// ```compile_fail
+/// const TEXT: &[u8] = b"not a model, just text..";
+/// let model = tenfold_runtime::embedded_model!(TEXT);
+/// ```
+#[macro_export]
+macro_rules! embedded_model {
+    ($model:expr $(,)?) => {{
+        // Names that no constant of the caller's has: these hide it.
+        static TENFOLD_FILE: $crate::Aligned<{ $model.len() }> = $crate::Aligned::copy_of($model);
+        // A compiler takes a second for a model of 100 KB, and warns of what takes long.
+        #[allow(long_running_const_eval)]
+        static TENFOLD_MODEL: $crate::exact_model!($model) = $crate::Model::embedded(&TENFOLD_FILE);
+        &TENFOLD_MODEL
+    }};
+}

@@ -19,7 +19,7 @@ use heapless::Vec;
 use crate::format::MAX_LAYERS;
 use crate::format::features::{self as f, ALL, any};
 use crate::kernel::{self, Convolution, Rows};
-use crate::model::{Layer, Model, Operation, Output, Padding, Parameters};
+use crate::model::{Layer, Model, Operation, Output, Parameters};
 use crate::plan::LayerPlan;
 use crate::prediction::Prediction;
 
@@ -66,14 +66,12 @@ impl fmt::Display for ScratchError {
 
 impl core::error::Error for ScratchError {}
 
-/// A layer, its share of the scratch memory, and what it remembers between rows: 64 bytes on a 32-bit core.
+/// A layer, its share of the scratch memory, and what it remembers between rows: 20 bytes on a 32-bit core.
 #[derive(Debug)]
 struct Stage<'m, 's> {
-    layer: Layer<'m>,
+    layer: &'m Layer<'m>,
     /// The ring, and then the sums.
     memory: &'s mut [u8],
-    /// Rows in the ring.
-    ring_rows: u16,
     /// Slot of the ring that the next row is written to.
     slot: u16,
     /// Rows that complete the next window.
@@ -84,31 +82,30 @@ struct Stage<'m, 's> {
 
 impl<'m, 's> Stage<'m, 's> {
     /// The stage of a layer, and what is left of the memory.
-    fn new(layer: Layer<'m>, memory: &'s mut [u32]) -> (Self, &'s mut [u32]) {
-        let plan = LayerPlan::new(&layer);
-        let (memory, rest) = memory.split_at_mut_checked(plan.bytes() / 4).unwrap_or_default();
+    fn new(layer: &'m Layer<'m>, memory: &'s mut [u32]) -> (Self, &'s mut [u32]) {
+        let (memory, rest) = memory.split_at_mut_checked(layer.plan.bytes() / 4).unwrap_or_default();
         let memory = bytemuck::try_cast_slice_mut(memory).unwrap_or_default();
-        (Self { layer, memory, ring_rows: plan.ring_rows, slot: 0, missing: 0, emitted: 0 }, rest)
+        (Self { layer, memory, slot: 0, missing: 0, emitted: 0 }, rest)
     }
 
     /// Lets the padding above the image arrive. Where there is none, whatever is in the ring is
     /// written before it is read.
     fn restart<const FEATURES: u32>(&mut self) {
-        (self.slot, self.missing, self.emitted) = (0, self.ring_rows, 0);
+        (self.slot, self.missing, self.emitted) = (0, self.layer.plan.ring_rows, 0);
         if any(FEATURES, f::PADDING) {
-            let (padding, value) = (self.layer.padding(), self.layer.padding_value());
-            if padding != Padding::default() {
+            let (padding, value) = (self.layer.padding_of::<FEATURES>(), self.layer.padding_value());
+            if !padding.is_none() {
                 self.memory.fill(value);
             }
             // Padding is smaller than the kernel, so that it neither fills the ring nor a window.
             self.slot = padding.top.into();
-            self.missing = self.ring_rows.saturating_sub(self.slot);
+            self.missing = self.layer.plan.ring_rows.saturating_sub(self.slot);
         }
     }
 
     /// Where the next row goes, padding columns included.
     fn next_slot(&mut self) -> &mut [u8] {
-        let row_bytes = self.layer.padded_row();
+        let row_bytes = self.layer.plan.row_bytes;
         let start = usize::from(self.slot) * row_bytes;
         debug_assert!(start + row_bytes <= self.memory.len());
         self.memory.get_mut(start..start + row_bytes).unwrap_or_default()
@@ -119,7 +116,8 @@ impl<'m, 's> Stage<'m, 's> {
         if !any(FEATURES, f::PADDING) {
             return self.next_slot();
         }
-        let left = usize::from(self.layer.padding().left) * usize::from(self.layer.input.channels);
+        let left =
+            usize::from(self.layer.padding_of::<FEATURES>().left) * usize::from(self.layer.input.channels);
         let row = self.layer.input.row();
         self.next_slot().get_mut(left..left + row).unwrap_or_default()
     }
@@ -127,14 +125,14 @@ impl<'m, 's> Stage<'m, 's> {
     /// Takes note of a row that was written to the next slot; the number of the window that it completes.
     fn arrive(&mut self) -> Option<usize> {
         self.slot += 1;
-        if self.slot == self.ring_rows {
+        if self.slot == self.layer.plan.ring_rows {
             self.slot = 0;
         }
         self.missing -= 1;
         if self.missing != 0 {
             return None;
         }
-        self.missing = LayerPlan::step(&self.layer);
+        self.missing = LayerPlan::step(self.layer);
         let window = self.emitted;
         self.emitted += 1;
         Some(window.into())
@@ -145,16 +143,16 @@ impl<'m, 's> Stage<'m, 's> {
         let padding = self.layer.padding();
         let image = u32::from(padding.top) + u32::from(self.layer.input.height);
         // To complete the next window there have to be so many rows, padding above included.
-        let step = u32::from(LayerPlan::step(&self.layer));
-        let needed = u32::from(self.emitted) * step + u32::from(self.ring_rows);
+        let step = u32::from(LayerPlan::step(self.layer));
+        let needed = u32::from(self.emitted) * step + u32::from(self.layer.plan.ring_rows);
         let arrived = needed - u32::from(self.missing);
         (image..image + u32::from(padding.bottom)).contains(&arrived)
     }
 
     /// The ring, without what rounds it up to words, and the sums.
-    fn parts(&mut self) -> (&Layer<'m>, &[u8], &mut [i32]) {
-        let Self { layer, memory, ring_rows, .. } = self;
-        let used = usize::from(*ring_rows) * layer.padded_row();
+    fn parts(&mut self) -> (&'m Layer<'m>, &[u8], &mut [i32]) {
+        let Self { layer, memory, .. } = self;
+        let used = usize::from(layer.plan.ring_rows) * layer.plan.row_bytes;
         let (ring, sums) = memory.split_at_mut_checked(used.next_multiple_of(4)).unwrap_or_default();
         let ring = ring.get(..used).unwrap_or_default();
         (layer, ring, bytemuck::try_cast_slice_mut(sums).unwrap_or_default())
@@ -197,7 +195,7 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
     #[inline(never)]
     fn divide(&mut self) {
         let mut rest = core::mem::take(&mut self.workspace);
-        for layer in self.model.layers() {
+        for layer in self.model.used_layers() {
             let (stage, tail) = Stage::new(layer, rest);
             rest = tail;
             // A model has at most LAYERS layers, so that there is always room.
@@ -266,7 +264,8 @@ impl<'m, 's, const LAYERS: usize, const FEATURES: u32> Recognizer<'m, 's, LAYERS
         is_last
     }
 
-    /// What the last layer says.
+    /// What the last layer says. Apart, so that it is made where it is returned: moving it takes `memcpy`.
+    #[inline(never)]
     fn prediction(&mut self) -> Prediction {
         let logits = self.stages.last_mut().map_or(&[][..], |stage| stage.parts().2);
         Prediction::new(logits, self.model.logit_exponent)
@@ -320,7 +319,7 @@ fn emit<const FEATURES: u32>(
     workspace: &mut [u32],
     out: &mut [u8],
 ) -> bool {
-    let (slot, row_bytes) = (usize::from(stage.slot), stage.layer.padded_row());
+    let (slot, row_bytes) = (usize::from(stage.slot), stage.layer.plan.row_bytes);
     let (layer, ring, sums) = stage.parts();
     // The rows of the window that was just completed.
     let rows = Rows::new(ring, row_bytes, slot);

@@ -1,5 +1,6 @@
 //! Damaged model files: whatever the bytes, loading is an error or a model that computes what it
-//! says, as the oracle sees it. Nothing panics, with overflow checks or without.
+//! says, as the oracle sees it. Nothing panics, with overflow checks or without; and what checks a model while a
+//! program is compiled says the same of every one of them.
 
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -32,7 +33,9 @@ enum Outcome {
 /// memory was written.
 fn load_and_run(bytes: &[u8]) -> Outcome {
     let file = Buffer::aligned(bytes);
-    let model = match Model::load(file.bytes()) {
+    let loaded = Model::load(file.bytes());
+    assert_eq!(loaded, Model::load_as_if_compiled(file.bytes()), "the loader and the compiler disagree");
+    let model = match loaded {
         Ok(model) => model,
         Err(error) => {
             assert!(!error.to_string().is_empty());

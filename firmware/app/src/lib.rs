@@ -2,9 +2,9 @@
 //! and compare its logits with those that the host computed from the same model file.
 //!
 //! ```text
-//! nano.postcard (flash) --> Model::load --> Recognizer::recognize --> logits == golden logits?
-//! nano.golden.postcard  --> pixels  ----------^                                  |
-//!                       --> golden logits ---------------------------------------^
+//! nano.postcard --> verified by the compiler --> Recognizer::recognize --> logits == golden logits?
+//! nano.golden.postcard --> pixels  ----------------^                             |
+//!                      --> golden logits ----------------------------------------^
 //! ```
 //!
 //! A board supplies three things: a name, [`ScratchMemory`], and something that
@@ -23,8 +23,8 @@ use core::fmt;
 use golden::{Digits, GOLDEN};
 use report::Lines;
 use stack::PeakStack;
-use tenfold_runtime::{LoadError, Recognizer, Scratch, ScratchError};
-use tenfold_runtime::{exact_model, include_model, scratch_bytes};
+use tenfold_runtime::{Recognizer, Scratch, ScratchError};
+use tenfold_runtime::{embedded_model, exact_model, include_model, scratch_bytes};
 
 /// The model file, `models/nano` with its weights in this core's order, aligned for the runtime.
 pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcard"));
@@ -32,7 +32,7 @@ pub const MODEL: &[u8] = include_model!(concat!(env!("OUT_DIR"), "/model.postcar
 /// Scratch memory for [`MODEL`], its size known at compile time; a board puts it in a static.
 pub type ScratchMemory = Scratch<{ scratch_bytes(MODEL) }>;
 
-/// [`MODEL`] loaded, with room and code for exactly what it has.
+/// [`MODEL`] as the compiler has verified it, with room and code for exactly what it has.
 type ExactModel = exact_model!(MODEL);
 
 /// Recognises the embedded digits, and prints each of them and what the whole takes of the board.
@@ -43,22 +43,26 @@ type ExactModel = exact_model!(MODEL);
 /// image in flash is damaged, or that the output failed.
 pub fn run(board: &str, scratch: &mut [u8], out: &mut dyn fmt::Write) -> Result<(), Failure> {
     let scratch_size = scratch.len();
-    let (mut load, mut recognize) = (PeakStack::default(), PeakStack::default());
-    let model = load.track(|| ExactModel::load_exact(MODEL))?;
-    let mut recognizer = Recognizer::new(&model, scratch)?;
+    let (mut check, mut recognize) = (PeakStack::default(), PeakStack::default());
+    let model: &ExactModel = embedded_model!(MODEL);
+    // The compiler has verified the model; what is asked here is whether the flash still holds it.
+    if !check.track(|| model.is_intact()) {
+        return Err(Failure::Damaged);
+    }
+    let mut recognizer = Recognizer::new(model, scratch)?;
     let mut lines = Lines::new(out);
-    report::model(&mut lines, board, &model)?;
+    report::model(&mut lines, board, model)?;
 
     let (mut digits, mut equal) = (0, 0);
     for digit in Digits::new(GOLDEN)? {
         let digit = digit?;
         let prediction = recognize.track(|| recognizer.recognize(digit.pixels));
-        report::digit(&mut lines, &model, digits, &digit, &prediction)?;
+        report::digit(&mut lines, model, digits, &digit, &prediction)?;
         digits += 1;
         equal += u32::from(prediction.logits == digit.logits);
     }
 
-    report::memory(&mut lines, scratch_size, load, recognize)?;
+    report::memory(&mut lines, scratch_size, check, recognize)?;
     report::verdict(&mut lines, digits, equal)?;
     if digits > 0 && equal == digits { Ok(()) } else { Err(Failure::Logits) }
 }
@@ -66,8 +70,8 @@ pub fn run(board: &str, scratch: &mut [u8], out: &mut dyn fmt::Write) -> Result<
 /// Why [`run`] did not end well.
 #[derive(Debug)]
 pub enum Failure {
-    /// The model file was refused.
-    Load(LoadError),
+    /// The model in flash is not what the compiler has verified.
+    Damaged,
     /// The board gave too little scratch memory.
     Scratch(ScratchError),
     /// The embedded digits could not be read.
@@ -81,7 +85,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load(cause) => write!(f, "the embedded model does not load: {cause}"),
+            Self::Damaged => f.write_str("the embedded model is damaged: program the flash again"),
             Self::Scratch(cause) => write!(f, "the board's scratch does not do: {cause}"),
             Self::Golden(cause) => write!(f, "the embedded digits cannot be read: {cause}"),
             Self::Output(_) => f.write_str("the board's output failed"),
@@ -91,12 +95,6 @@ impl fmt::Display for Failure {
 }
 
 impl core::error::Error for Failure {}
-
-impl From<LoadError> for Failure {
-    fn from(cause: LoadError) -> Self {
-        Self::Load(cause)
-    }
-}
 
 impl From<ScratchError> for Failure {
     fn from(cause: ScratchError) -> Self {

@@ -101,16 +101,19 @@ fn logits(out: &mut Lines, whose: &str, logits: &[i32]) -> fmt::Result {
 }
 
 /// Says what the program takes of the board; printing itself is not counted as stack.
-pub(crate) fn memory(out: &mut Lines, scratch: usize, load: PeakStack, recognize: PeakStack) -> fmt::Result {
+pub(crate) fn memory(out: &mut Lines, scratch: usize, check: PeakStack, recognize: PeakStack) -> fmt::Result {
     let (flash, model, digits) = (flash_bytes(), MODEL.len(), GOLDEN.len());
     let code = flash - model - digits;
     writeln!(out, "\nflash      {flash:>6} bytes: {code} code, {model} model, {digits} digits")?;
     let statics = static_ram_bytes();
     let other = statics - scratch;
     writeln!(out, "static RAM {statics:>6} bytes: {scratch} scratch, {other} other")?;
-    let (load, recognize, limit) = (load.0, recognize.0, stack_limit());
-    let peak = load.max(recognize);
-    writeln!(out, "peak stack {peak:>6} bytes: {load} to load, {recognize} to recognise; {limit} reserved")
+    let (check, recognize, limit) = (check.0, recognize.0, stack_limit());
+    let peak = check.max(recognize);
+    writeln!(
+        out,
+        "peak stack {peak:>6} bytes: {check} to check the flash, {recognize} to recognise; {limit} reserved"
+    )
 }
 
 /// The last line: how many digits came out as on the host.

@@ -2,6 +2,7 @@
 
 use super::features::{self as f, ALL, any};
 use super::uses::convolution_order;
+use crate::constant::attempt;
 use crate::model::{Block, Layer, Operation};
 use crate::order::{Arrangement, Interleaved, Order};
 
@@ -23,29 +24,32 @@ pub(super) const HAS_MORE: u32 = f::PAIRED_CONVOLUTION | f::NARROW_CONVOLUTION;
 impl Runs {
     /// Those of a layer; none where the order of its weights is not defined for it.
     #[inline(never)]
-    pub(super) fn of<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
+    pub(super) const fn of<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
         let outputs = layer.output.channels;
         let order = layer.block.order;
         let interleaved = Interleaved::of_layer::<FEATURES>(layer);
         let (steps, length, arrangement) = match layer.operation {
             Operation::Dense { rows_per_step } => {
-                let is_known = order == Order::Plain || interleaved.is_some();
+                if !matches!(order, Order::Plain) && interleaved.is_none() {
+                    return None;
+                }
                 let steps = if rows_per_step == layer.input.height { 1 } else { layer.input.height };
-                is_known.then_some((steps, usize::from(rows_per_step) * layer.input.row(), None))?
+                (steps, rows_per_step as usize * layer.input.row(), None)
             }
             Operation::Convolution { window, groups, .. } => {
                 let arrangement = Arrangement::of_layer::<FEATURES>(layer);
-                let is_known = arrangement.is_some() || interleaved.is_some() || order == Order::Plain;
+                let is_plain = matches!(order, Order::Plain);
+                let is_known = arrangement.is_some() || interleaved.is_some() || is_plain;
                 if !is_known && any(FEATURES, convolution_order(order)) {
                     return None;
                 }
                 let channels = layer.input.channels;
                 let is_grouped = any(FEATURES, f::GROUPED_CONVOLUTION);
-                let depth = if is_grouped { channels.checked_div(groups)? } else { channels };
+                let depth = if is_grouped { attempt!(channels.checked_div(groups)) } else { channels };
                 let length = match arrangement {
                     Some(arrangement) if any(FEATURES, HAS_MORE) => arrangement.run_bytes(),
                     // Nothing but weights, in whichever order.
-                    _ => usize::from(window.kernel[0]) * usize::from(window.kernel[1]) * usize::from(depth),
+                    _ => window.kernel[0] as usize * window.kernel[1] as usize * depth as usize,
                 };
                 (1, length, arrangement)
             }
@@ -56,27 +60,31 @@ impl Runs {
 
     /// Bytes of a parameter block, of the weights in it, and of a run; none where that is more than a
     /// `usize` holds.
-    pub(super) fn block_bytes<const FEATURES: u32>(
+    pub(super) const fn block_bytes<const FEATURES: u32>(
         &self,
         block: &Block<'_>,
     ) -> Option<(usize, usize, usize)> {
-        let outputs = usize::from(self.outputs);
-        // None there can be, which the compiler does not see by itself.
-        let interleaved = self.interleaved.filter(|_| any(FEATURES, f::INTERLEAVED));
-        let (run_bytes, count) = match interleaved {
-            None => (product(self.length, block.weight_bits.into())?.div_ceil(8), self.outputs),
-            Some(interleaved) => (interleaved.block_bytes()?, interleaved.blocks() as u16),
+        let outputs = self.outputs as usize;
+        let (run_bytes, count) = match self.interleaved {
+            // There can be none else, which the compiler does not see by itself.
+            Some(interleaved) if any(FEATURES, f::INTERLEAVED) => {
+                (attempt!(interleaved.block_bytes()), interleaved.blocks() as u16)
+            }
+            _ => (attempt!(product(self.length, block.weight_bits as u16)).div_ceil(8), self.outputs),
         };
-        let weight_bytes = product(product(run_bytes, count)?, self.steps)?;
-        let padded = weight_bytes.checked_next_multiple_of(4)?;
+        let weight_bytes = attempt!(product(attempt!(product(run_bytes, count)), self.steps));
+        let padded = attempt!(weight_bytes.checked_next_multiple_of(4));
         let others = outputs * 4 + block.output.shifts(outputs) + block.output.table_bytes::<ALL>();
-        Some((padded.checked_add(others)?, weight_bytes, run_bytes))
+        Some((attempt!(padded.checked_add(others)), weight_bytes, run_bytes))
     }
 }
 
 /// A product of less than 2^32. In two halves: Cortex-M0 would link a function for one of 64 bits.
-fn product(a: usize, b: u16) -> Option<usize> {
-    let (a, b) = (u32::try_from(a).ok()? as usize, usize::from(b));
+const fn product(a: usize, b: u16) -> Option<usize> {
+    if a as u64 > u32::MAX as u64 {
+        return None;
+    }
+    let b = b as usize;
     let low = (a & 0xffff) * b;
     let high = (a >> 16) * b + (low >> 16);
     if high >> 16 != 0 { None } else { Some(high << 16 | low & 0xffff) }

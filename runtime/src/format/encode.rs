@@ -4,11 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::layers::Checker;
 use super::load::read_body;
-use super::record::{Header, OutputRecord, ParametersRecord, Record, WindowRecord};
+use super::record::{Header, OutputRecord, ParametersRecord, Record};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
-use super::{Layers, LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, checksum, features};
-use crate::model::{Shape, Window};
+use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, checksum, features};
+use crate::model::{Padding, Shape, Window};
 use crate::order::{Arrangement, Interleaved, Order};
 use crate::plan::dense_rows_per_step;
 
@@ -100,11 +101,12 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
     let (mut input, mut signed) = (Shape { height, width, channels }, false);
     for (index, layer) in (0..layers).zip(&spec.layers) {
         let block = Block::new(layer, (index, input, signed), order)?;
-        let record = postcard::to_allocvec(&block.record(layer, 0))?;
-        let mut read = Layers::<{ features::ALL }>::at(&record, index, layers, (input, signed));
-        let checked = read.read().ok_or(read.error)?;
+        let record = block.record(layer, 0);
+        let mut checker =
+            Checker::<{ features::ALL }> { input, signed, index, ..Checker::new(input, layers) };
+        let checked = checker.layer(&record).ok_or(checker.error)?;
         // The block is the last field, so that its offset follows from the length of the whole.
-        let unaligned = record.len() + file.len() - block.bytes().len();
+        let unaligned = postcard::to_allocvec(&record)?.len() + file.len() - block.bytes().len();
         let filler = unaligned.next_multiple_of(4) - unaligned;
         file = postcard::to_extend(&block.record(layer, filler), file)?;
         (input, signed) = (checked.output, checked.output_signed);
@@ -280,19 +282,19 @@ impl Block {
             LayerSpec::Convolution { kernel, stride, padding, groups, pool, parameters: p } => {
                 Record::Convolution {
                     outputs: outputs(p),
-                    window: WindowRecord { kernel: *kernel, stride: *stride },
-                    padding: *padding,
+                    window: Window { kernel: *kernel, stride: *stride },
+                    padding: self::padding(*padding),
                     groups: *groups,
-                    pool: pool.map(|(kernel, stride)| WindowRecord { kernel, stride }),
+                    pool: pool.map(|(kernel, stride)| Window { kernel, stride }),
                     parameters: parameters(p),
                 }
             }
             LayerSpec::MaxPool { kernel, stride, padding } => Record::MaxPool {
-                window: WindowRecord { kernel: *kernel, stride: *stride },
-                padding: *padding,
+                window: Window { kernel: *kernel, stride: *stride },
+                padding: self::padding(*padding),
             },
             LayerSpec::AveragePool { kernel, stride } => {
-                Record::AveragePool { window: WindowRecord { kernel: *kernel, stride: *stride } }
+                Record::AveragePool { window: Window { kernel: *kernel, stride: *stride } }
             }
             LayerSpec::Dense { parameters: p } => Record::Dense {
                 outputs: outputs(p),
@@ -301,6 +303,10 @@ impl Block {
             },
         }
     }
+}
+
+fn padding([top, left, bottom, right]: [u8; 4]) -> Padding {
+    Padding { top, left, bottom, right }
 }
 
 /// Packs one run of weights, low bits first.

@@ -218,4 +218,40 @@ impl fmt::Display for LoadError {
     }
 }
 
+impl LoadError {
+    /// The cause without its figures: what a compiler says of a model that a program embeds.
+    pub(super) const fn cause(&self) -> &'static str {
+        match self {
+            Self::Truncated { .. } => "the model file is truncated",
+            Self::TrailingBytes { .. } => "the model file has trailing bytes",
+            Self::Misaligned => "the model file is misaligned",
+            Self::Magic { .. } => "the file is not a Tenfold model",
+            Self::Version { .. } => "the model file has another format version (export it again)",
+            Self::Reserved => "reserved bytes of the model file are not zero",
+            Self::Checksum { .. } => "the model file is damaged: its checksum does not match",
+            Self::LayerCount { .. } => "the model has no layers, or too many",
+            Self::Header => "the model's header is malformed",
+            Self::Record { .. } => "a layer of the model is malformed",
+            Self::Name => "the model's name is too long or not printable ASCII",
+            Self::Limit { .. } => "a number in the model is outside its limits",
+            Self::WindowTooLarge { .. } => "a window of the model is larger than its input",
+            Self::Groups { .. } => "groups of the model do not divide the channels",
+            Self::PoolArea { .. } => "the area of an average-pool of the model is not a power of two",
+            Self::RowsPerStep { .. } => "rows_per_step of the model is neither 1 nor the height of the input",
+            Self::BlockLength { .. } => "a parameter block of the model has a wrong length",
+            Self::BlockAlignment { .. } => "a parameter block is misaligned or its padding is not zero",
+            Self::Order { .. } => {
+                "weights of the model are in an order that is not for their layer or target"
+            }
+            Self::Weight { .. } => "a weight of the model is outside the symmetric range",
+            Self::Shift { .. } => "a shift of the model is above 31",
+            Self::Accumulator { .. } => "an accumulator of the model could overflow",
+            Self::Logits { .. } => "the model's last layer, and no other, must be dense and yield the logits",
+            Self::Scratch { .. } => "the model's prefix declares another scratch size than its layers need",
+            Self::LeftOut { .. } => "the model uses features that its type leaves out",
+            Self::Features { .. } => "the model's prefix declares other features than its layers use",
+        }
+    }
+}
+
 impl core::error::Error for LoadError {}

@@ -1,77 +1,91 @@
-//! One layer after the other from the records of a body: each is read field by field, and checked on the
-//! way, to a [`Layer`] that inference can trust.
+//! One record after the other, checked, to a [`Layer`] that inference can trust.
+//!
+//! Nothing here reads bytes: records come from whichever reader, at run time or while a program is compiled.
 
 use super::block::Runs;
-use super::features::{self as f, ALL, any};
-use super::read::Reader;
-use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE, OutputRecord};
+use super::features::{self as f, any};
+use super::record::{OutputRecord, ParametersRecord, Record};
+use super::{LoadError, MAX_CHANNELS, MAX_CLASSES, MAX_KERNEL, MAX_ROW, MAX_SIDE};
+use crate::constant::{attempt, is_zero};
 use crate::model::{Block, Layer, Operation, Padding, Shape, Window};
-use crate::order::Order;
+use crate::plan::LayerPlan;
 
-/// The layers of a loaded model, first to last: each is read anew from its record.
-#[derive(Clone, Debug)]
-pub struct Layers<'a, const FEATURES: u32 = ALL> {
-    pub(super) reader: Reader<'a>,
-    /// Why the layer that is being read is refused. In one place, as an error a result would be
+/// What the records so far have come to.
+pub(super) struct Checker<const FEATURES: u32> {
+    /// Why the layer that is being checked is refused. In one place, as an error a result would be
     /// moved in each of them.
     pub(super) error: LoadError,
     /// What reaches the next layer.
-    input: Shape,
-    signed: bool,
+    pub(super) input: Shape,
+    pub(super) signed: bool,
     /// Number of the next layer, and of all.
     pub(super) index: u8,
-    count: u8,
+    pub(super) count: u8,
 }
 
-impl<'a, const FEATURES: u32> Layers<'a, FEATURES> {
-    /// The layers of `count` records, over an image of shape `input`.
-    pub(crate) const fn new(records: &'a [u8], input: Shape, count: u8) -> Self {
-        let error = LoadError::Record { layer: 0 };
-        Self { reader: Reader(records), error, input, signed: false, index: 0, count }
+impl<const FEATURES: u32> Checker<FEATURES> {
+    /// For `count` layers, over an image of shape `input`.
+    pub(super) const fn new(input: Shape, count: u8) -> Self {
+        Self { error: LoadError::Record { layer: 0 }, input, signed: false, index: 0, count }
     }
 
-    /// One layer on its own: number `index` of `count`, of which `reached` is the shape and sign of its input.
-    #[cfg(feature = "writer")]
-    pub(super) const fn at(record: &'a [u8], index: u8, count: u8, (input, signed): (Shape, bool)) -> Self {
-        Self { input, signed, index, ..Self::new(record, input, count) }
-    }
-
-    /// The next layer; of its weights nothing but their length is checked, which
-    /// [`weights`](super::weights) does. None after the last, and where `error` says why. Where it uses
+    /// The layer of the next record; of its weights nothing but their length is checked, which
+    /// [`weights`](super::weights) does. None where `error` says why. Where it uses
     /// what is not in `FEATURES`, some checks are left out: [`uses`](super::uses) tells.
     #[inline(never)]
-    pub(super) fn read(&mut self) -> Option<Layer<'a>> {
-        if self.index >= self.count {
-            return None;
-        }
-        self.error = LoadError::Record { layer: self.index };
+    pub(super) const fn layer<'a>(&mut self, record: &Record<'a>) -> Option<Layer<'a>> {
         let is_last = self.index + 1 == self.count;
         let (input, input_signed) = (self.input, self.signed);
-        let kind = self.reader.variant()?;
-        let (operation, output) = match kind {
-            0 if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) => self.convolution()?,
-            1 if any(FEATURES, f::MAX_POOL) => {
-                let window = self.window()?;
-                let padding = self.padding(window)?;
-                (Operation::MaxPool { window, padding }, self.windowed(input, window, padding)?)
+        let (operation, output, parameters) = match *record {
+            Record::Convolution { outputs, window, padding, groups, pool, ref parameters }
+                if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
+            {
+                let pool = match pool {
+                    Some(pool) => pool,
+                    None => Window { kernel: [1, 1], stride: [1, 1] },
+                };
+                attempt!(self.within("outputs", outputs as u32, 1, MAX_CHANNELS as u32));
+                attempt!(self.window(window));
+                attempt!(self.padding(window, padding));
+                attempt!(self.groups(groups, outputs));
+                let shape = attempt!(self.windowed(input, window, padding));
+                attempt!(self.window(pool));
+                let shape = Shape { channels: outputs, ..shape };
+                let shape = attempt!(self.windowed(shape, pool, Padding::NONE));
+                (Operation::Convolution { window, padding, groups, pool }, shape, Some(parameters))
             }
-            2 if any(FEATURES, f::AVERAGE_POOL) => {
-                let window = self.window()?;
-                let area = u16::from(window.kernel[0]) * u16::from(window.kernel[1]);
+            Record::MaxPool { window, padding } if any(FEATURES, f::MAX_POOL) => {
+                attempt!(self.window(window));
+                attempt!(self.padding(window, padding));
+                let shape = attempt!(self.windowed(input, window, padding));
+                (Operation::MaxPool { window, padding }, shape, None)
+            }
+            Record::AveragePool { window } if any(FEATURES, f::AVERAGE_POOL) => {
+                attempt!(self.window(window));
+                let area = window.kernel[0] as u16 * window.kernel[1] as u16;
                 if !area.is_power_of_two() {
                     return self.fail(LoadError::PoolArea { layer: self.index });
                 }
                 let log2_area = area.trailing_zeros() as u8;
-                let output = self.windowed(input, window, Padding::default())?;
-                (Operation::AveragePool { window, log2_area }, output)
+                let shape = attempt!(self.windowed(input, window, Padding::NONE));
+                (Operation::AveragePool { window, log2_area }, shape, None)
             }
-            3 => self.dense(is_last)?,
-            _ => return None,
+            Record::Dense { outputs, rows_per_step, ref parameters } => {
+                let most = if is_last { MAX_CLASSES as u32 } else { MAX_CHANNELS as u32 };
+                attempt!(self.within("outputs", outputs as u32, 1, most));
+                // As for a window: the products of lengths must fit 32 bits.
+                attempt!(self.within("values in a row", input.row() as u32, 1, MAX_ROW as u32));
+                if rows_per_step != 1 && rows_per_step != input.height {
+                    return self.fail(LoadError::RowsPerStep { layer: self.index });
+                }
+                let shape = Shape { height: 1, width: 1, channels: outputs };
+                (Operation::Dense { rows_per_step }, shape, Some(parameters))
+            }
+            _ => return self.fail(LoadError::Record { layer: self.index }),
         };
-        let mut layer =
-            Layer { input, output, input_signed, output_signed: false, operation, block: Block::NONE };
-        if matches!(operation, Operation::Convolution { .. } | Operation::Dense { .. }) {
-            layer.block = self.block(&layer)?;
+        let mut layer = Layer { operation, input, output, input_signed, ..Layer::NONE };
+        if let Some(parameters) = parameters {
+            layer.block = attempt!(self.block(&layer, parameters));
             let stored = layer.block.output;
             layer.output_signed = matches!(stored, OutputRecord::Signed | OutputRecord::SignedTable);
         } else {
@@ -82,155 +96,98 @@ impl<'a, const FEATURES: u32> Layers<'a, FEATURES> {
         if layer.block.yields_logits() != is_last || (is_last && !is_dense) {
             return self.fail(LoadError::Logits { layer: self.index });
         }
+        layer.plan = LayerPlan::new(&layer);
         self.index += 1;
         (self.input, self.signed) = (layer.output, layer.output_signed);
         Some(layer)
     }
 
-    fn convolution(&mut self) -> Option<(Operation, Shape)> {
-        let outputs = self.reader.short()?;
-        self.within("outputs", outputs.into(), 1, MAX_CHANNELS.into())?;
-        let window = self.window()?;
-        let padding = self.padding(window)?;
-        let groups = self.reader.short()?;
-        let channels = self.input.channels;
-        self.within("groups", groups.into(), 1, channels.into())?;
-        let divides = any(FEATURES, f::GROUPED_CONVOLUTION)
-            && channels.is_multiple_of(groups)
-            && outputs.is_multiple_of(groups);
-        if groups != 1 && !divides {
-            return self.fail(LoadError::Groups { layer: self.index });
-        }
-        let shape = self.windowed(self.input, window, padding)?;
-        let pool = match self.reader.byte()? {
-            0 => Window { kernel: [1, 1], stride: [1, 1] },
-            1 => self.window()?,
-            _ => return None,
-        };
-        let shape = self.windowed(Shape { channels: outputs, ..shape }, pool, Padding::default())?;
-        Some((Operation::Convolution { window, padding, groups, pool }, shape))
-    }
-
-    fn dense(&mut self, is_last: bool) -> Option<(Operation, Shape)> {
-        let most = if is_last { MAX_CLASSES as u16 } else { MAX_CHANNELS };
-        let outputs = self.reader.short()?;
-        self.within("outputs", outputs.into(), 1, most.into())?;
-        // As for a window: the products of lengths must fit 32 bits.
-        self.within("values in a row", self.input.row() as u32, 1, MAX_ROW as u32)?;
-        let rows_per_step = self.reader.short()?;
-        if rows_per_step != 1 && rows_per_step != self.input.height {
-            return self.fail(LoadError::RowsPerStep { layer: self.index });
-        }
-        Some((Operation::Dense { rows_per_step }, Shape { height: 1, width: 1, channels: outputs }))
-    }
-
     /// Weights and what belongs to them, of a layer that is complete but for these.
-    fn block(&mut self, layer: &Layer<'a>) -> Option<Block<'a>> {
-        let weight_bits = self.reader.byte()?;
-        let order = match self.reader.variant()? {
-            0 => Order::Plain,
-            1 => Order::Paired,
-            2 => Order::Planar,
-            3 => Order::Narrow,
-            4 => Order::Interleaved,
-            _ => return None,
-        };
-        let output = match self.reader.variant()? {
-            0 => OutputRecord::Unsigned,
-            1 => OutputRecord::Signed,
-            2 => OutputRecord::UnsignedTable,
-            3 => OutputRecord::SignedTable,
-            4 => OutputRecord::Logits,
-            _ => return None,
-        };
-        let alignment = self.reader.bytes()?;
-        let bytes = self.reader.bytes()?;
+    const fn block<'a>(&mut self, layer: &Layer<'a>, record: &ParametersRecord<'a>) -> Option<Block<'a>> {
+        let ParametersRecord { weight_bits, order, output, alignment, block: bytes } = *record;
         let block = Block { weight_bits, order, output, ..Block::NONE };
         let Some(runs) = Runs::of::<FEATURES>(&Layer { block, ..*layer }) else {
             return self.fail(LoadError::Order { layer: self.index });
         };
         if !matches!(weight_bits, 2 | 4 | 8) {
-            let (layer, found) = (self.index, weight_bits.into());
+            let (layer, found) = (self.index, weight_bits as u32);
             let field = "weight bits (2, 4 or 8)";
             return self.fail(LoadError::Limit { layer, field, found, minimum: 2, maximum: 8 });
         }
-        let length = runs.block_bytes::<FEATURES>(&block);
-        let (expected, weight_bytes, run_bytes) = length.unwrap_or((usize::MAX, 0, 0));
+        let (expected, weight_bytes, run_bytes) = match runs.block_bytes::<FEATURES>(&block) {
+            Some(lengths) => lengths,
+            None => (usize::MAX, 0, 0),
+        };
         if bytes.len() != expected {
             let (layer, found) = (self.index, bytes.len());
             return self.fail(LoadError::BlockLength { layer, expected, found });
         }
-        if alignment.len() > 3 || alignment.iter().fold(0, |all, byte| all | byte) != 0 {
+        if alignment.len() > 3 || !is_zero(alignment) {
             return self.fail(LoadError::BlockAlignment { layer: self.index });
         }
         let filler = (weight_bytes.wrapping_neg() & 3) as u8;
         Some(Block { bytes, run_bytes, filler, ..block })
     }
 
-    fn window(&mut self) -> Option<Window> {
-        let all = self.reader.four()?;
-        for (side, field) in all.into_iter().zip(["kernel", "kernel", "stride", "stride"]) {
-            self.within(field, side.into(), 1, MAX_KERNEL.into())?;
-        }
-        let [height, width, down, across] = all;
-        Some(Window { kernel: [height, width], stride: [down, across] })
+    const fn window(&mut self, window: Window) -> Option<()> {
+        let ([height, width], [down, across]) = (window.kernel, window.stride);
+        attempt!(self.within("kernel", height as u32, 1, MAX_KERNEL as u32));
+        attempt!(self.within("kernel", width as u32, 1, MAX_KERNEL as u32));
+        attempt!(self.within("stride", down as u32, 1, MAX_KERNEL as u32));
+        self.within("stride", across as u32, 1, MAX_KERNEL as u32)
     }
 
     /// Padding is smaller than the kernel, so that no window lies in the padding alone.
-    fn padding(&mut self, window: Window) -> Option<Padding> {
-        let all = self.reader.four()?;
+    const fn padding(&mut self, window: Window, padding: Padding) -> Option<()> {
+        let Padding { top, left, bottom, right } = padding;
         let [height, width] = window.kernel;
-        for (side, kernel) in all.into_iter().zip([height, width, height, width]) {
-            self.within("padding", side.into(), 0, kernel.saturating_sub(1).into())?;
+        let (height, width) = (height.saturating_sub(1) as u32, width.saturating_sub(1) as u32);
+        attempt!(self.within("padding", top as u32, 0, height));
+        attempt!(self.within("padding", left as u32, 0, width));
+        attempt!(self.within("padding", bottom as u32, 0, height));
+        self.within("padding", right as u32, 0, width)
+    }
+
+    const fn groups(&mut self, groups: u16, outputs: u16) -> Option<()> {
+        let channels = self.input.channels;
+        attempt!(self.within("groups", groups as u32, 1, channels as u32));
+        let divides = any(FEATURES, f::GROUPED_CONVOLUTION)
+            && channels.is_multiple_of(groups)
+            && outputs.is_multiple_of(groups);
+        if groups != 1 && !divides {
+            return self.fail(LoadError::Groups { layer: self.index });
         }
-        let [top, left, bottom, right] = all;
-        Some(Padding { top, left, bottom, right })
+        Some(())
     }
 
     /// The shape after a window has walked over another one, channels unchanged.
     #[inline(never)]
-    fn windowed(&mut self, shape: Shape, window: Window, padding: Padding) -> Option<Shape> {
+    const fn windowed(&mut self, shape: Shape, window: Window, padding: Padding) -> Option<Shape> {
         let Padding { top, left, bottom, right } = padding;
-        let padded = usize::from(shape.width) + usize::from(left) + usize::from(right);
-        let row = padded * usize::from(shape.channels);
-        self.within("values in a row", row as u32, 1, MAX_ROW as u32)?;
+        let padded = shape.width as usize + left as usize + right as usize;
+        let row = padded * shape.channels as usize;
+        attempt!(self.within("values in a row", row as u32, 1, MAX_ROW as u32));
         let height = window.positions(0, shape.height, top, bottom);
         let width = window.positions(1, shape.width, left, right);
         if height == 0 || width == 0 {
             return self.fail(LoadError::WindowTooLarge { layer: self.index });
         }
-        self.within("output height", height.into(), 1, MAX_SIDE.into())?;
-        self.within("output width", width.into(), 1, MAX_SIDE.into())?;
+        attempt!(self.within("output height", height as u32, 1, MAX_SIDE as u32));
+        attempt!(self.within("output width", width as u32, 1, MAX_SIDE as u32));
         Some(Shape { height, width, ..shape })
     }
 
     /// `minimum..=maximum`, or [`LoadError::Limit`].
     #[inline(never)]
-    fn within(&mut self, field: &'static str, found: u32, minimum: u32, maximum: u32) -> Option<()> {
-        if (minimum..=maximum).contains(&found) {
+    const fn within(&mut self, field: &'static str, found: u32, minimum: u32, maximum: u32) -> Option<()> {
+        if minimum <= found && found <= maximum {
             return Some(());
         }
         self.fail(LoadError::Limit { layer: self.index, field, found, minimum, maximum })
     }
 
-    fn fail<T>(&mut self, error: LoadError) -> Option<T> {
+    const fn fail<T>(&mut self, error: LoadError) -> Option<T> {
         self.error = error;
         None
     }
 }
-
-impl<'a, const FEATURES: u32> Iterator for Layers<'a, FEATURES> {
-    type Item = Layer<'a>;
-
-    fn next(&mut self) -> Option<Layer<'a>> {
-        // They were read before, when the model was loaded.
-        self.read()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::from(self.count.saturating_sub(self.index));
-        (left, Some(left))
-    }
-}
-
-impl<const FEATURES: u32> ExactSizeIterator for Layers<'_, FEATURES> {}

@@ -1,12 +1,19 @@
 //! Bytes to [`Model`]: the prefix, the header, then layer after layer until nothing is left.
+//!
+//! A program that reads its model from somewhere does that at run time. One that embeds it does it while it is
+//! compiled ([`embedded_model!`](crate::embedded_model)), by the same checks; what is left of the loader
+//! in its flash then is nothing.
 
 use super::features::ALL;
-use super::read::Reader;
-use super::record::Header;
-use super::{Layers, checksum, prefix_word, uses, weights};
+use super::layers::Checker;
+use super::read::{ConstReader, Reader};
+use super::record::{Header, Record};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, MAX_NAME, MAX_SIDE, PREFIX_BYTES, VERSION};
-use crate::model::{Model, Shape};
+use super::{checksum, prefix_word, uses, weights};
+use crate::constant::{larger, pass};
+use crate::model::{Layer, Model, Shape};
 use crate::plan::LayerPlan;
+use crate::scratch::Aligned;
 
 impl<'a> Model<'a, MAX_LAYERS, ALL> {
     /// Checks a model file and borrows it.
@@ -21,6 +28,16 @@ impl<'a> Model<'a, MAX_LAYERS, ALL> {
     pub fn load(bytes: &'a [u8]) -> Result<Self, LoadError> {
         Self::load_exact(bytes)
     }
+
+    /// As [`load`](Self::load), by what checks a model while a program is compiled: for tests that hold the
+    /// two against each other.
+    #[doc(hidden)]
+    pub fn load_as_if_compiled(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        match Self::check(bytes) {
+            Ok(_) if !is_aligned(bytes) => Err(LoadError::Misaligned),
+            other => other,
+        }
+    }
 }
 
 impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
@@ -33,20 +50,51 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
     /// [`LoadError::LeftOut`] when it uses more than `FEATURES`.
     pub fn load_exact(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let (prefix, body) = Prefix::read(bytes)?;
-        let left_out = prefix.features & !FEATURES;
-        if left_out != 0 {
-            return Err(LoadError::LeftOut { features: left_out });
+        if !is_aligned(bytes) {
+            return Err(LoadError::Misaligned);
         }
+        prefix.allow(FEATURES)?;
         let (model, features) = read_body(bytes, body, prefix.layers)?;
-        if prefix.scratch != model.scratch_bytes {
-            return Err(LoadError::Scratch { declared: prefix.scratch, needed: model.scratch_bytes });
-        }
-        // Where a file uses what FEATURES leaves out, this refuses it: some checks were left out as well.
-        if prefix.features != features {
-            return Err(LoadError::Features { declared: prefix.features, needed: features });
-        }
+        prefix.agree(&model, features)?;
         Ok(model)
     }
+
+    /// As [`load_exact`](Self::load_exact), while a program is compiled: for
+    /// [`embedded_model!`](crate::embedded_model).
+    ///
+    /// # Panics
+    ///
+    /// Where the file is no model, which a compiler reports as an error that names the cause.
+    #[must_use]
+    #[allow(clippy::panic, reason = "in a compiler")]
+    pub const fn embedded<const BYTES: usize>(file: &'a Aligned<BYTES>) -> Self {
+        match Self::check(&file.0) {
+            Ok(model) => model,
+            Err(error) => panic!("{}", error.cause()),
+        }
+    }
+
+    /// As [`load_exact`](Self::load_exact), but for the alignment, which only a program that runs can see.
+    const fn check(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let (prefix, body) = pass!(Prefix::read(bytes));
+        pass!(prefix.allow(FEATURES));
+        let (model, features) = pass!(check_body(bytes, body, prefix.layers));
+        pass!(prefix.agree(&model, features));
+        Ok(model)
+    }
+
+    /// Whether the file that the model was loaded from is what it was: computes its checksum again.
+    ///
+    /// For a program that mistrusts its flash; a model that was verified while it was compiled is not looked
+    /// at again otherwise.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        Prefix::read(self.file).is_ok()
+    }
+}
+
+fn is_aligned(bytes: &[u8]) -> bool {
+    bytes.as_ptr().addr().is_multiple_of(4)
 }
 
 struct Prefix {
@@ -57,13 +105,14 @@ struct Prefix {
 
 impl Prefix {
     /// Splits the file into its prefix and its body, whose checksum is right.
-    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), LoadError> {
-        let too_short = LoadError::Truncated { expected: PREFIX_BYTES, found: bytes.len() };
-        let (prefix, body) = bytes.split_first_chunk::<PREFIX_BYTES>().ok_or(too_short)?;
+    const fn read(bytes: &[u8]) -> Result<(Self, &[u8]), LoadError> {
+        let Some((prefix, body)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
+            return Err(LoadError::Truncated { expected: PREFIX_BYTES, found: bytes.len() });
+        };
         let [m0, m1, m2, m3, version, layers, reserved @ ..] = *prefix;
-        let magic = [m0, m1, m2, m3];
-        if magic != MAGIC {
-            return Err(LoadError::Magic { found: magic });
+        let found = [m0, m1, m2, m3];
+        if u32::from_le_bytes(found) != u32::from_le_bytes(MAGIC) {
+            return Err(LoadError::Magic { found });
         }
         if version != VERSION {
             return Err(LoadError::Version { found: version });
@@ -82,68 +131,143 @@ impl Prefix {
         if stored != computed {
             return Err(LoadError::Checksum { stored, computed });
         }
-        if !bytes.as_ptr().addr().is_multiple_of(4) {
-            return Err(LoadError::Misaligned);
-        }
         let scratch = prefix_word(prefix, 12) as usize;
         Ok((Self { layers, scratch, features: prefix_word(prefix, 16) }, body))
     }
+
+    /// Refuses a file that says to use more than `features`.
+    const fn allow(&self, features: u32) -> Result<(), LoadError> {
+        match self.features & !features {
+            0 => Ok(()),
+            features => Err(LoadError::LeftOut { features }),
+        }
+    }
+
+    /// Compares what the prefix says with what the layers are.
+    const fn agree<const LAYERS: usize, const FEATURES: u32>(
+        &self,
+        model: &Model<'_, LAYERS, FEATURES>,
+        features: u32,
+    ) -> Result<(), LoadError> {
+        if self.scratch != model.scratch_bytes {
+            return Err(LoadError::Scratch { declared: self.scratch, needed: model.scratch_bytes });
+        }
+        // Where a file uses what FEATURES leaves out, this refuses it: some checks were left out as well.
+        if self.features != features {
+            return Err(LoadError::Features { declared: self.features, needed: features });
+        }
+        Ok(())
+    }
 }
 
-/// Reads and checks the body; `file` is the whole file, from which alignment counts. Returns the
+/// Reads and checks the body, by a reader; `file` is the whole file, from which alignment counts. Returns the
 /// model and the features that it uses.
-pub(super) fn read_body<'a, const LAYERS: usize, const FEATURES: u32>(
-    file: &[u8],
-    body: &'a [u8],
-    count: u8,
-) -> Result<(Model<'a, LAYERS, FEATURES>, u32), LoadError> {
-    let (found, capacity) = (usize::from(count), LAYERS.min(MAX_LAYERS));
-    if found == 0 || found > capacity {
-        return Err(LoadError::LayerCount { found, capacity });
-    }
-    let mut reader = Reader(body);
-    let header = Header::read(&mut reader).ok_or(LoadError::Header)?;
-    if header.name.len() > MAX_NAME || !header.name.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(LoadError::Name);
-    }
-    let [height, width, channels] = header.input;
-    let fields = [
-        ("input height", height, MAX_SIDE),
-        ("input width", width, MAX_SIDE),
-        ("input channels", channels, MAX_CHANNELS),
-    ];
-    for (field, found, most) in fields {
-        if found == 0 || found > most {
-            let (found, maximum) = (found.into(), most.into());
-            return Err(LoadError::Limit { layer: 0, field, found, minimum: 1, maximum });
+macro_rules! body {
+    ($read:ident $Reader:ident $($constant:tt)?) => {
+        pub(super) $($constant)? fn $read<'a, const LAYERS: usize, const FEATURES: u32>(
+            file: &'a [u8],
+            body: &'a [u8],
+            count: u8,
+        ) -> Result<(Model<'a, LAYERS, FEATURES>, u32), LoadError> {
+            let capacity = if LAYERS < MAX_LAYERS { LAYERS } else { MAX_LAYERS };
+            if count == 0 || count as usize > capacity {
+                return Err(LoadError::LayerCount { found: count as usize, capacity });
+            }
+            let mut reader = $Reader(body);
+            let Some(header) = reader.header() else { return Err(LoadError::Header) };
+            let mut loader = pass!(Loader::<LAYERS, FEATURES>::new(file, &header, count));
+            while loader.checker.index < count {
+                let Some(record) = reader.record::<FEATURES>() else {
+                    return Err(LoadError::Record { layer: loader.checker.index });
+                };
+                pass!(loader.add(&record, file.len() - reader.0.len()));
+            }
+            if !reader.0.is_empty() {
+                return Err(LoadError::TrailingBytes { count: reader.0.len() });
+            }
+            Ok(loader.finish())
         }
-    }
-    let input = Shape { height, width, channels };
+    };
+}
 
-    let records = reader.0;
-    let mut layers = Layers::<FEATURES>::new(records, input, count);
-    let (mut scratch_bytes, mut workspace_bytes, mut features) = (0_usize, 0, 0);
-    while let Some(layer) = layers.read() {
-        // Of the layer that was just read.
-        let index = layers.index - 1;
-        // The biases are the first bytes of the parameter block, if there is one.
-        let offset = layer.block.bytes.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
-        if !layer.block.bytes.is_empty() && !offset.is_multiple_of(4) {
+body!(read_body Reader);
+body!(check_body ConstReader const);
+
+/// A model that is not complete yet.
+struct Loader<'a, const LAYERS: usize, const FEATURES: u32> {
+    model: Model<'a, LAYERS, FEATURES>,
+    checker: Checker<FEATURES>,
+    workspace_bytes: usize,
+    features: u32,
+}
+
+impl<'a, const LAYERS: usize, const FEATURES: u32> Loader<'a, LAYERS, FEATURES> {
+    /// A model of no layers so far.
+    const fn new(file: &'a [u8], header: &Header<'a>, count: u8) -> Result<Self, LoadError> {
+        if header.name.len() > MAX_NAME || !is_printable(header.name) {
+            return Err(LoadError::Name);
+        }
+        let [height, width, channels] = header.input;
+        pass!(within("input height", height, MAX_SIDE));
+        pass!(within("input width", width, MAX_SIDE));
+        pass!(within("input channels", channels, MAX_CHANNELS));
+        let input = Shape { height, width, channels };
+        let model = Model {
+            name: header.name,
+            input,
+            logit_exponent: header.logit_exponent,
+            scratch_bytes: 0,
+            file,
+            layers: [Layer::NONE; LAYERS],
+            count,
+        };
+        Ok(Self { model, checker: Checker::new(input, count), workspace_bytes: 0, features: 0 })
+    }
+
+    /// Checks the next record, which ends at byte `end` of the file.
+    const fn add(&mut self, record: &Record<'a>, end: usize) -> Result<(), LoadError> {
+        let index = self.checker.index;
+        let Some(layer) = self.checker.layer(record) else { return Err(self.checker.error) };
+        // The block is the last field; the biases are its first bytes.
+        if !layer.block.bytes.is_empty() && !(end - layer.block.bytes.len()).is_multiple_of(4) {
             return Err(LoadError::BlockAlignment { layer: index });
         }
-        weights::check::<FEATURES>(&layer, index)?;
-        scratch_bytes = scratch_bytes.saturating_add(LayerPlan::new(&layer).bytes());
-        workspace_bytes = workspace_bytes.max(LayerPlan::workspace_bytes::<FEATURES>(&layer));
-        features |= uses::uses(&layer, index + 1 == count);
+        pass!(weights::check::<FEATURES>(&layer, index));
+        self.model.scratch_bytes = self.model.scratch_bytes.saturating_add(layer.plan.bytes());
+        self.workspace_bytes = larger(self.workspace_bytes, LayerPlan::workspace_bytes::<FEATURES>(&layer));
+        self.features |= uses::uses(&layer, index + 1 == self.model.count);
+        // There is room, as the number of layers was compared.
+        if let Some((_, [place, ..])) = self.model.layers.split_at_mut_checked(index as usize) {
+            *place = layer;
+        }
+        Ok(())
     }
-    if layers.index != count {
-        return Err(layers.error);
+
+    /// The model and the features that it uses.
+    const fn finish(self) -> (Model<'a, LAYERS, FEATURES>, u32) {
+        let mut model = self.model;
+        model.scratch_bytes = model.scratch_bytes.saturating_add(self.workspace_bytes);
+        (model, self.features)
     }
-    scratch_bytes = scratch_bytes.saturating_add(workspace_bytes);
-    let left = layers.reader.0.len();
-    if left != 0 {
-        return Err(LoadError::TrailingBytes { count: left });
+}
+
+/// Whether all of a text is printable ASCII.
+const fn is_printable(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let [byte, tail @ ..] = rest {
+        if !matches!(byte, b' '..=b'~') {
+            return false;
+        }
+        rest = tail;
     }
-    let Header { name, logit_exponent, .. } = header;
-    Ok((Model { name, input, logit_exponent, scratch_bytes, records, count }, features))
+    true
+}
+
+/// `1..=most`, or [`LoadError::Limit`] of the input.
+const fn within(field: &'static str, found: u16, most: u16) -> Result<(), LoadError> {
+    if found == 0 || found > most {
+        let (found, maximum) = (found as u32, most as u32);
+        return Err(LoadError::Limit { layer: 0, field, found, minimum: 1, maximum });
+    }
+    Ok(())
 }

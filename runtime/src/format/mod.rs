@@ -34,7 +34,6 @@ pub mod spec;
 #[cfg(feature = "writer")]
 pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
-pub use layers::Layers;
 pub(crate) use record::OutputRecord;
 #[cfg(feature = "writer")]
 pub use reorder::{Core, reorder, specification};
@@ -166,7 +165,7 @@ pub const fn declared_features(model: &[u8]) -> u32 {
 
 /// CRC-32 over the whole file but its own field. Bitwise, without a table: it runs once, at load,
 /// and a table would cost a kilobyte of flash.
-fn checksum(before: &[u8], after: &[u8]) -> u32 {
+const fn checksum(before: &[u8], after: &[u8]) -> u32 {
     const CRC: crc::Crc<u32, crc::NoTable> = crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
     digest.update(before);

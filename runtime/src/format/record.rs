@@ -1,11 +1,12 @@
-//! The postcard schema of the body. Serde derives the writer from these types; the reader takes field
-//! after field ([`Layers`](super::Layers)), because a board has it too.
+//! The postcard schema of the body. Serde derives the writer from these types; the readers take field after
+//! field ([`read`](super::read)), because a board has them too.
 
 #[cfg(feature = "writer")]
 use serde::Serialize;
 
 use super::features::{self as f, any};
-use super::read::Reader;
+use crate::model::{Padding, Window};
+use crate::order::Order;
 
 /// What stands before the layers.
 #[cfg_attr(feature = "writer", derive(Serialize))]
@@ -17,33 +18,24 @@ pub(super) struct Header<'a> {
     pub(super) logit_exponent: i8,
 }
 
-/// Kernel and stride, vertical first.
-#[cfg(feature = "writer")]
-#[derive(Clone, Copy, Serialize)]
-pub(super) struct WindowRecord {
-    pub(super) kernel: [u8; 2],
-    pub(super) stride: [u8; 2],
-}
-
 /// One layer.
-#[cfg(feature = "writer")]
-#[derive(Serialize)]
+#[cfg_attr(feature = "writer", derive(Serialize))]
+#[derive(Clone, Copy)]
 pub(super) enum Record<'a> {
     Convolution {
         outputs: u16,
-        window: WindowRecord,
-        /// Top, left, bottom, right.
-        padding: [u8; 4],
+        window: Window,
+        padding: Padding,
         groups: u16,
-        pool: Option<WindowRecord>,
+        pool: Option<Window>,
         parameters: ParametersRecord<'a>,
     },
     MaxPool {
-        window: WindowRecord,
-        padding: [u8; 4],
+        window: Window,
+        padding: Padding,
     },
     AveragePool {
-        window: WindowRecord,
+        window: Window,
     },
     Dense {
         outputs: u16,
@@ -53,11 +45,11 @@ pub(super) enum Record<'a> {
 }
 
 /// Weights and what belongs to them.
-#[cfg(feature = "writer")]
-#[derive(Serialize)]
+#[cfg_attr(feature = "writer", derive(Serialize))]
+#[derive(Clone, Copy)]
 pub(super) struct ParametersRecord<'a> {
     pub(super) weight_bits: u8,
-    pub(super) order: crate::order::Order,
+    pub(super) order: Order,
     pub(super) output: OutputRecord,
     /// 0 to 3 zero bytes that put `block` at a multiple of four from the start of the file.
     pub(super) alignment: &'a [u8],
@@ -87,13 +79,5 @@ impl OutputRecord {
     pub(crate) const fn table_bytes<const FEATURES: u32>(self) -> usize {
         let has_table = any(FEATURES, f::TABLE) && matches!(self, Self::UnsignedTable | Self::SignedTable);
         if has_table { 256 } else { 0 }
-    }
-}
-
-impl<'a> Header<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        let name = reader.bytes()?;
-        let input = [reader.short()?, reader.short()?, reader.short()?];
-        Some(Self { name, input, logit_exponent: reader.byte()? as i8 })
     }
 }

@@ -2,11 +2,11 @@
 
 use super::OutputRecord;
 use super::features as f;
-use crate::model::{Block, Layer, Operation, Padding};
+use crate::model::{Block, Layer, Operation};
 use crate::order::Order;
 
 /// The [`features`](super::features) that a layer uses.
-pub(super) fn uses(layer: &Layer<'_>, is_last: bool) -> u32 {
+pub(super) const fn uses(layer: &Layer<'_>, is_last: bool) -> u32 {
     let Block { bytes, weight_bits, order, output, .. } = layer.block;
     let mut features = match layer.operation {
         Operation::Convolution { window, groups, pool, .. } => {
@@ -17,8 +17,8 @@ pub(super) fn uses(layer: &Layer<'_>, is_last: bool) -> u32 {
                 _ => f::KERNEL_OTHER,
             };
             let channels = if layer.input.channels == 1 { f::ONE_CHANNEL } else { f::CHANNELS };
-            let stride = if window.stride == [1, 1] { 0 } else { f::STRIDE };
-            let unpooled = pool.kernel == [1, 1] && pool.stride == [1, 1];
+            let stride = if matches!(window.stride, [1, 1]) { 0 } else { f::STRIDE };
+            let unpooled = pool.is(1, 1);
             let pool = match (unpooled, layer.input.channels) {
                 (true, _) if layer.output.width % 2 == 1 => f::UNPOOLED | f::ODD_WIDTH,
                 (true, _) => f::UNPOOLED,
@@ -31,7 +31,7 @@ pub(super) fn uses(layer: &Layer<'_>, is_last: bool) -> u32 {
         Operation::AveragePool { .. } => f::AVERAGE_POOL,
         Operation::Dense { .. } => {
             let hidden = if is_last { 0 } else { f::HIDDEN_DENSE };
-            let is_interleaved = order == Order::Interleaved;
+            let is_interleaved = matches!(order, Order::Interleaved);
             f::DENSE | hidden | if is_interleaved { f::INTERLEAVED } else { f::PLAIN_DENSE }
         }
     };
@@ -50,7 +50,7 @@ pub(super) fn uses(layer: &Layer<'_>, is_last: bool) -> u32 {
     if layer.input_signed {
         features |= f::SIGNED_INPUT;
     }
-    if layer.padding() != Padding::default() {
+    if !layer.padding().is_none() {
         features |= f::PADDING;
     }
     features

@@ -14,6 +14,7 @@
 //! channels of a block) is zero, and the loader requires it. A weight takes a byte, whatever its bits.
 
 use super::Order;
+use crate::constant::{attempt, larger};
 use crate::format::features::{self as f, ALL, any};
 use crate::model::{Layer, Operation, Window};
 
@@ -41,30 +42,33 @@ pub struct Interleaved {
 impl Interleaved {
     /// The geometry for a convolution of one group, and of nothing else.
     #[must_use]
-    pub fn convolution(window: Window, groups: u16, channels: u16, outputs: u16) -> Option<Self> {
-        let [rows, columns] = window.kernel.map(usize::from);
-        let row = columns * usize::from(channels);
-        (IS_HOST && groups == 1).then_some(Self { rows, row, outputs: outputs.into() })
+    pub const fn convolution(window: Window, groups: u16, channels: u16, outputs: u16) -> Option<Self> {
+        let [rows, columns] = window.kernel;
+        if !IS_HOST || groups != 1 {
+            return None;
+        }
+        let row = columns as usize * channels as usize;
+        Some(Self { rows: rows as usize, row, outputs: outputs as usize })
     }
 
     /// The geometry for a dense layer that consumes `inputs` values in a step.
     #[must_use]
-    pub fn dense(inputs: usize, outputs: u16) -> Option<Self> {
-        IS_HOST.then_some(Self { rows: 1, row: inputs, outputs: outputs.into() })
+    pub const fn dense(inputs: usize, outputs: u16) -> Option<Self> {
+        if IS_HOST { Some(Self { rows: 1, row: inputs, outputs: outputs as usize }) } else { None }
     }
 
     /// The geometry of a layer whose weights are in this order.
     #[must_use]
-    pub fn of(layer: &Layer<'_>) -> Option<Self> {
+    pub const fn of(layer: &Layer<'_>) -> Option<Self> {
         Self::of_layer::<ALL>(layer)
     }
 
     /// As [`of`](Self::of), where the order is in `FEATURES`.
-    pub(crate) fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
+    pub(crate) const fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
         if !any(FEATURES, f::INTERLEAVED) {
             return None;
         }
-        if layer.block.order != Order::Interleaved {
+        if !matches!(layer.block.order, Order::Interleaved) {
             return None;
         }
         match layer.operation {
@@ -72,7 +76,7 @@ impl Interleaved {
                 Self::convolution(window, groups, layer.input.channels, layer.output.channels)
             }
             Operation::Dense { rows_per_step } => {
-                Self::dense(usize::from(rows_per_step) * layer.input.row(), layer.output.channels)
+                Self::dense(rows_per_step as usize * layer.input.row(), layer.output.channels)
             }
             Operation::MaxPool { .. } | Operation::AveragePool { .. } => None,
         }
@@ -102,8 +106,8 @@ impl Interleaved {
 
     /// Bytes of the weights of a block, or nothing where that is more than a `usize` holds.
     #[must_use]
-    pub fn block_bytes(&self) -> Option<usize> {
-        self.groups().checked_mul(self.rows)?.checked_mul(GROUP_BYTES)
+    pub const fn block_bytes(&self) -> Option<usize> {
+        attempt!(self.groups().checked_mul(self.rows)).checked_mul(GROUP_BYTES)
     }
 
     /// Words of workspace for a convolution over `values` input values: each in 16 bits, and a group
@@ -114,12 +118,17 @@ impl Interleaved {
 
     /// The places of an output's weights in a step, in plain order.
     pub fn places(&self, output: usize) -> impl Iterator<Item = usize> + use<> {
-        let (row, groups) = (self.row, self.groups());
+        let order = *self;
+        (0..self.weights()).map(move |weight| order.place(output, weight))
+    }
+
+    /// The place of an output's weight in a step: its number in plain order is `weight`.
+    pub(crate) const fn place(&self, output: usize, weight: usize) -> usize {
+        // A row has a weight at least.
+        let row = larger(self.row, 1);
+        let (kernel_row, index) = (weight / row, weight % row);
+        let groups = self.groups();
         let start = output / CHANNELS * self.rows * groups * GROUP_BYTES + output % CHANNELS * INPUTS;
-        (0..self.rows).flat_map(move |kernel_row| {
-            (0..row).map(move |index| {
-                start + (kernel_row * groups + index / INPUTS) * GROUP_BYTES + index % INPUTS
-            })
-        })
+        start + (kernel_row * groups + index / INPUTS) * GROUP_BYTES + index % INPUTS
     }
 }

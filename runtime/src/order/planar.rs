@@ -1,5 +1,7 @@
 //! Where the weights of an output channel lie in [`Order::Planar`](super::Order::Planar).
 
+use crate::constant::{larger, magnitude, smaller};
+use crate::format::features::{self as f, ALL, any};
 use crate::model::{Parameters, Shape, Window};
 
 /// The geometry of a convolution whose weights are plane after plane, `[channel][kernel row][kernel
@@ -20,7 +22,7 @@ pub struct Planar {
 const MOST_WORDS: [usize; 2] = [256, 128];
 
 /// The largest sum of the magnitudes of a row that is not wide: times 128 it is less than 2^15.
-const MOST_NARROW: u32 = 255;
+const MOST_NARROW: u64 = 255;
 
 /// Words of workspace that hold the sums of one output channel between two pieces of the input.
 pub(crate) const SUM_WORDS: usize = 4;
@@ -41,7 +43,7 @@ impl Planar {
     /// unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool at stride 1 or 2, or
     /// at stride 1 with a pool of 2 x 2 at stride 2.
     #[must_use]
-    pub fn new(
+    pub const fn new(
         window: Window,
         groups: u16,
         pool: Window,
@@ -49,21 +51,33 @@ impl Planar {
         channels: u16,
         signed: bool,
     ) -> Option<Self> {
-        let is_pooled = pool == Window { kernel: [2, 2], stride: [2, 2] };
-        let is_single = pool == Window { kernel: [1, 1], stride: [1, 1] };
-        let side = matches!(window.kernel, [3, 3] | [5, 5]);
-        let stride = match window.stride {
-            [1, 1] => is_pooled || is_single,
-            [2, 2] => is_single,
-            _ => false,
+        Self::among::<ALL>(window, groups, pool, (weight_bits, channels, signed))
+    }
+
+    /// As [`new`](Self::new), for a convolution that uses nothing but `FEATURES`: what these leave out is
+    /// known to the compiler then.
+    pub(crate) const fn among<const FEATURES: u32>(
+        window: Window,
+        groups: u16,
+        pool: Window,
+        (weight_bits, channels, signed): (u8, u16, bool),
+    ) -> Option<Self> {
+        let (has_pools, has_none) = (any(FEATURES, f::FUSED_POOL), any(FEATURES, f::UNPOOLED));
+        let (is_pooled, is_single) = (has_pools && pool.is(2, 2), has_none && pool.is(1, 1));
+        let side = match window.kernel {
+            [3, 3] if any(FEATURES, f::KERNEL_3) => 3,
+            [5, 5] if any(FEATURES, f::KERNEL_5) => 5,
+            _ => return None,
         };
-        let [side_length, _] = window.kernel.map(usize::from);
-        (side && stride && groups == 1 && weight_bits == 8 && !signed).then_some(Self {
-            side: side_length,
-            channels: usize::from(channels),
-            stride: usize::from(window.stride[0]),
-            is_pooled,
-        })
+        let stride = match window.stride {
+            [1, 1] if is_pooled || is_single => 1,
+            [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
+            _ => return None,
+        };
+        if groups != 1 || weight_bits != 8 || signed {
+            return None;
+        }
+        Some(Self { side, channels: channels as usize, stride, is_pooled })
     }
 
     /// Bytes of one run.
@@ -79,9 +93,16 @@ impl Planar {
 
     /// Whether the products of any kernel row of these weights, in two's complement, with inputs of
     /// -128..=127 may add up to 2^15.
-    pub(crate) fn is_wide(&self, weights: &[u8]) -> bool {
-        let magnitude = |&byte: &u8| u32::from((byte as i8).unsigned_abs());
-        weights.chunks(self.side.max(1)).any(|row| row.iter().map(magnitude).sum::<u32>() > MOST_NARROW)
+    pub(crate) const fn is_wide(&self, weights: &[u8]) -> bool {
+        let mut rest = weights;
+        while !rest.is_empty() {
+            let (row, tail) = rest.split_at(smaller(larger(self.side, 1), rest.len()));
+            if magnitude(row) > MOST_NARROW {
+                return true;
+            }
+            rest = tail;
+        }
+        false
     }
 
     /// Place of a weight in its run.
@@ -124,12 +145,12 @@ impl Planar {
 
     /// What fits into the workspace at once. The channels of a piece are so few that the sum of a
     /// window's inputs is less than 2^16: 28 of 3 x 3, 5 of 5 x 5.
-    pub(crate) fn pieces(&self, output: Shape) -> Pieces {
+    pub(crate) const fn pieces(&self, output: Shape) -> Pieces {
         self.pieces_of(output, self.plane_words(output))
     }
 
     /// As [`pieces`](Self::pieces), for [`Order::Narrow`](super::Order::Narrow).
-    pub(crate) fn narrow_pieces(&self, output: Shape) -> Pieces {
+    pub(crate) const fn narrow_pieces(&self, output: Shape) -> Pieces {
         self.pieces_of(output, self.narrow_plane_words())
     }
 
@@ -138,14 +159,14 @@ impl Planar {
         self.side * (self.side + self.stride)
     }
 
-    fn pieces_of(&self, output: Shape, plane: usize) -> Pieces {
-        let outputs = usize::from(output.channels);
+    const fn pieces_of(&self, output: Shape, plane: usize) -> Pieces {
+        let outputs = output.channels as usize;
         let most = if self.side == 3 { MOST_WORDS[0] } else { MOST_WORDS[1] };
         let words = self.channels * plane;
         if words <= most {
             return Pieces { outputs, channels: self.channels, keeps_sums: false, words };
         }
-        let outputs = outputs.min(most / 2 / SUM_WORDS);
+        let outputs = smaller(outputs, most / 2 / SUM_WORDS);
         let sums = outputs * SUM_WORDS;
         // Without a division, for which Cortex-M0 would link a function; there are few at most.
         let mut channels = 1;
@@ -156,18 +177,18 @@ impl Planar {
     }
 
     /// Words of workspace for a row of outputs.
-    pub(crate) fn workspace_words(&self, output: Shape) -> usize {
+    pub(crate) const fn workspace_words(&self, output: Shape) -> usize {
         self.pieces(output).words
     }
 
     /// As [`workspace_words`](Self::workspace_words), for [`Order::Narrow`](super::Order::Narrow).
-    pub(crate) fn narrow_words(&self, output: Shape) -> usize {
+    pub(crate) const fn narrow_words(&self, output: Shape) -> usize {
         self.narrow_pieces(output).words
     }
 
     /// Words of one channel, at most: one for the kernel's use, and those that the kernel meets.
-    fn plane_words(&self, output: Shape) -> usize {
-        1 + self.side * self.row_words(self.pixels(usize::from(output.width)))
+    const fn plane_words(&self, output: Shape) -> usize {
+        1 + self.side * self.row_words(self.pixels(output.width as usize))
     }
 
     /// As [`new`](Self::new), where the weights are in this order.

@@ -1,4 +1,4 @@
-//! The runtime with nothing around it: load, recognise, done. What it takes of the flash is what
+//! The runtime with nothing around it: an embedded model, recognise, done. What it takes of the flash is what
 //! the runtime costs a program that has its own output, and a panic that is left anywhere in it
 //! shows as a symbol of `core::panicking`; the tests look for both.
 

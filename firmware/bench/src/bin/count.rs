@@ -1,4 +1,5 @@
-//! Loads the model once and recognises every image once, each between two marks.
+//! Loads the model once, as if it came from elsewhere, and recognises every image once with the embedded one, each
+//! between two marks.
 //!
 //! Prints what the model is, a name and a number a line; exits 1 on the first logit that is not
 //! the host's. The counter's first region is the load, the others are the recognitions.
@@ -12,20 +13,24 @@ use core::hint::black_box;
 use semihosting::println;
 use semihosting::process::ExitCode;
 use tenfold_bench::mark::counted;
-use tenfold_bench::{ExactModel, MODEL, SCRATCH, answers, entry};
+use tenfold_bench::{ExactModel, MODEL, SCRATCH, answers, embedded, entry};
 use tenfold_runtime::Recognizer;
 
 #[entry]
 fn main() -> ! {
     let Some(scratch) = SCRATCH.take() else { fail(&"the scratch is taken") };
     println!("scratch-address {}", scratch.as_ptr().addr());
-    let model = counted(|| ExactModel::load_exact(black_box(MODEL))).unwrap_or_else(|cause| fail(&cause));
-    let mut recognizer = Recognizer::new(&model, scratch).unwrap_or_else(|cause| fail(&cause));
+    let loaded = counted(|| ExactModel::load_exact(black_box(MODEL))).unwrap_or_else(|cause| fail(&cause));
+    let model = embedded();
+    if loaded.scratch_bytes() != model.scratch_bytes() {
+        fail(&"the loader and the compiler disagree");
+    }
+    let mut recognizer = Recognizer::new(model, scratch).unwrap_or_else(|cause| fail(&cause));
     println!("MACs {}", model.macs());
     println!("weights {}", model.weight_bytes());
     println!("model {}", MODEL.len());
     println!("scratch {}", model.scratch_bytes());
-    for answer in answers(&model) {
+    for answer in answers(model) {
         let prediction = counted(|| recognizer.recognize(black_box(answer.image)));
         answer.check(prediction).unwrap_or_else(|mismatch| fail(&mismatch));
     }

@@ -12,7 +12,7 @@ use tenfold_bench::{entry, work};
 fn main() -> ! {
     let mut peak = PeakStack::default();
     if !peak.track(work) {
-        println!("FAILED: the model does not load");
+        println!("FAILED: the scratch does not do");
         ExitCode::FAILURE.exit_process()
     }
     println!("{}", peak.0);

@@ -131,7 +131,7 @@ pub(super) fn convolution<const FEATURES: u32>(
     workspace: &mut [u32],
     out: &mut [u8],
 ) {
-    let padding = layer.padding();
+    let padding = layer.padding_of::<FEATURES>();
     let columns = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
     let channels = usize::from(layer.input.channels);
     let (outputs, width) = (usize::from(layer.output.channels), usize::from(layer.output.width));
@@ -167,7 +167,8 @@ pub(super) fn convolution<const FEATURES: u32>(
     let Some((sums, patch)) = workspace.split_at_mut_checked(sum_words) else { return };
     let patch = patch.as_mut_ptr();
 
-    let mut table = starts.map(|first| Line { first, second: 0 });
+    // Set below; not from `starts`, which would be moved there, and be on the stack twice.
+    let mut table = [const { Line { first: core::ptr::null(), second: 0 } }; MOST_ROWS];
     // What is set for every block; by zeros the compiler would link `memset`.
     let unset = columns;
     let mut job = Job {

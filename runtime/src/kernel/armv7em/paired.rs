@@ -27,7 +27,7 @@ pub(super) fn convolution<const FEATURES: u32>(
     workspace: &mut [u32],
     out: &mut [u8],
 ) {
-    let (row_bytes, channels) = (layer.padded_row(), usize::from(layer.input.channels));
+    let (row_bytes, channels) = (layer.plan.row_bytes, usize::from(layer.input.channels));
     let (width, outputs) = (usize::from(layer.output.width), parameters.bias.len());
     let is_pooled = any(FEATURES, f::FUSED_POOL) && (order.is_pooled() || !any(FEATURES, f::UNPOOLED));
     let count = if is_pooled { order.side() + 1 } else { order.side() };

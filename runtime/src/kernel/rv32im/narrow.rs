@@ -106,7 +106,7 @@ pub(super) fn convolution<const FEATURES: u32>(
     out: &mut [u8],
 ) {
     let Parameters { weights, bias, shifts, output, .. } = *parameters;
-    let padding = layer.padding();
+    let padding = layer.padding_of::<FEATURES>();
     let columns = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
     let channels = usize::from(layer.input.channels);
     let (side, stride, is_pooled) = (order.side(), order.stride(), order.is_pooled());

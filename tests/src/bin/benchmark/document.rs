@@ -87,12 +87,32 @@ fn instructions(figures: &[Figures], peers: &Peers) -> String {
 }
 
 fn memory(figures: &[Figures]) -> String {
-    let header =
-        ["core", "network", "code", "model", "of it weights", "scratch", "peak stack", "other static", "RAM"];
+    let header = [
+        "core",
+        "network",
+        "whole image",
+        "code",
+        "with loader",
+        "model",
+        "of it weights",
+        "RAM in all",
+        "scratch",
+        "peak stack",
+        "other static",
+    ];
     let rows = figures.iter().map(|figures| {
         let (flash, ram) = (figures.flash, figures.ram);
-        let bytes =
-            [flash.code, flash.model, flash.weights, ram.scratch, ram.stack, ram.other_statics, ram.sum()];
+        let bytes = [
+            flash.image,
+            flash.code,
+            flash.loading_code,
+            flash.model,
+            flash.weights,
+            ram.sum(),
+            ram.scratch,
+            ram.stack,
+            ram.other_statics,
+        ];
         [figures.core.to_owned(), title(figures)].into_iter().chain(bytes.map(number)).collect()
     });
     table(&header, 2, &rows.collect::<Vec<_>>())

@@ -4,10 +4,11 @@
 //! models/, or random weights --> firmware/bench, built for a core --> QEMU --> figures
 //!                                  count: instructions, by a plugin      |
 //!                                  bare: flash, static RAM, by its ELF file       +--> tables, docs/BENCHMARKS.md
-//!                                  stack: by painting                             +--> tests/budget.toml, as a test
+//!                                  loading: the same, with the loader             +--> tests/budget.toml, as a test
+//!                                  stack: by painting
 //! ```
 //!
-//! Three programs, so that nothing that is measured is disturbed by how something else is.
+//! Four programs, so that nothing that is measured is disturbed by how something else is.
 
 mod budget;
 mod counter;

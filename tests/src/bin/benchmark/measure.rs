@@ -49,8 +49,12 @@ pub(crate) struct LayerFigures {
 /// Bytes of flash.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Flash {
-    /// The program `bare` without the model.
+    /// The program `bare`, whole: vector table, start-up code, runtime, model.
+    pub(crate) image: u64,
+    /// Of it, what is not the model.
     pub(crate) code: u64,
+    /// The same of the program `loading`, which has the loader as well.
+    pub(crate) loading_code: u64,
     /// The whole model file, as embedded.
     pub(crate) model: u64,
     /// The weights in it.
@@ -61,7 +65,7 @@ pub(crate) struct Flash {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Ram {
     pub(crate) scratch: u64,
-    /// The deepest that the stack went while the model was loaded and an image recognised.
+    /// The deepest that the stack went while an image was recognised.
     pub(crate) stack: u64,
     /// Statics of the program `bare` beside the scratch.
     pub(crate) other_statics: u64,
@@ -102,7 +106,8 @@ pub(crate) fn measure(core: &Core, network: &Network, setup: &Setup) -> Result<F
         vec![("TENFOLD_MODEL", network.path.as_os_str()), ("TENFOLD_IMAGES", count.as_ref())];
     variables.extend(back_end.iter().map(|name| ("TENFOLD_BACK_END", OsStr::new(name))));
     variables.extend(keeps_order.then_some(("TENFOLD_ORDER", "file".as_ref())));
-    let directory = core.build(&["count", "bare", "stack"], &variables, &root().join("firmware/target"))?;
+    let directory =
+        core.build(&["count", "bare", "loading", "stack"], &variables, &root().join("firmware/target"))?;
 
     let (printed, counts) = counter.run(core, &directory.join("count"), &[])?;
     let taken = Taken::parse(&printed)?;
@@ -130,7 +135,9 @@ pub(crate) fn measure(core: &Core, network: &Network, setup: &Setup) -> Result<F
     let [model, weights, scratch] =
         [taken.number("model")?, taken.number("weights")?, taken.number("scratch")?];
     ensure!(taken.number("MACs")? == network.macs, "the board counts other MACs: {printed}");
-    let code = bare.flash.checked_sub(model).context("the model is not in flash")?;
+    let without_model = |image: &Image| image.flash.checked_sub(model).context("the model is not in flash");
+    let (code, loading_code) =
+        (without_model(&bare)?, without_model(&Image::read(&directory.join("loading"))?)?);
     let other_statics = bare.statics.checked_sub(scratch).context("the scratch is no static")?;
     Ok(Figures {
         core: core.name,
@@ -139,7 +146,7 @@ pub(crate) fn measure(core: &Core, network: &Network, setup: &Setup) -> Result<F
         macs: network.macs,
         instructions: Instructions { mean, least, most, load },
         layers,
-        flash: Flash { code, model, weights },
+        flash: Flash { image: bare.flash, code, loading_code, model, weights },
         ram: Ram { scratch, stack, other_statics },
         compiler: bare.compiler,
     })
