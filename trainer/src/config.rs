@@ -8,6 +8,7 @@ mod check;
 mod data;
 mod difference;
 mod layer;
+mod teacher;
 mod training;
 mod words;
 
@@ -20,6 +21,7 @@ pub(crate) use check::check_bits;
 pub use data::Data;
 pub use difference::Difference;
 pub use layer::{Layer, Padding, Pair};
+pub use teacher::{Distillation, Ensemble};
 pub use training::{Optimizer, Precision, Schedule, Training};
 pub(crate) use words::{explain, in_words};
 
@@ -51,6 +53,12 @@ pub struct Config {
     /// How to distort the training images, anew in each epoch.
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// Whom to learn from, beside the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
+    /// Which trained networks to join, in place of training with floats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<Ensemble>,
     /// How to turn the network into integers.
     #[serde(default)]
     pub quantization: Quantization,
@@ -183,6 +191,10 @@ impl Config {
             data: &'a Data,
             training: &'a Training,
             augmentation: &'a Augmentation,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            distillation: &'a Option<Distillation>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ensemble: &'a Option<Ensemble>,
             quantization: &'a Quantization,
         }
         let head = Head { name: &self.name, input: self.input, seed: self.seed, pixels: self.pixels };
@@ -206,6 +218,8 @@ impl Config {
             data: &self.data,
             training: &self.training,
             augmentation: &self.augmentation,
+            distillation: &self.distillation,
+            ensemble: &self.ensemble,
             quantization: &self.quantization,
         };
         text.push_str(&toml::to_string(&sections).context("writing the configuration")?);

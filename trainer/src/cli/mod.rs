@@ -9,6 +9,7 @@ mod baseline;
 mod bench;
 mod card;
 mod data;
+mod ensemble;
 mod evaluate;
 mod export;
 mod interrupt;
@@ -73,6 +74,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Show the layers of a network: shapes, parameters, MACs, bytes, and how far its sums are from inexact.
     Summary(summary::Args),
+    /// Print the configuration of an ensemble: several trained networks as one.
+    Ensemble(ensemble::Args),
     /// Show everything about a run on one page of HTML.
     Report(report::Args),
     /// Fit a classic classifier to compare networks with: naive Bayes, or a linear one.
@@ -148,6 +151,7 @@ fn run(command: Command) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Ensemble(args) => ensemble::run(&args),
         Command::Report(args) => report::run(args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),

@@ -1,9 +1,11 @@
 //! The flags that change a configuration: what is most often tried, without a file of one's own.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 use clap::builder::RangedU64ValueParser;
 
-use crate::config::{Config, Optimizer, Precision, Schedule};
+use crate::config::{Config, Distillation, Optimizer, Precision, Schedule};
 
 const TRAINING: &str = "Training";
 const INTEGERS: &str = "Integers";
@@ -92,6 +94,18 @@ pub(super) struct Recipe {
     #[arg(long, value_name = "N", help_heading = TRAINING)]
     early_stopping: Option<usize>,
 
+    /// Learn from the finished run in DIR, beside the labels; more than once for the mean of several.
+    #[arg(long, value_name = "DIR", help_heading = TRAINING)]
+    teacher: Vec<PathBuf>,
+
+    /// Share of the teachers in the loss [default: 0.7].
+    #[arg(long, value_name = "SHARE", help_heading = TRAINING)]
+    teacher_share: Option<f64>,
+
+    /// Temperature of the teachers' answers [default: 2].
+    #[arg(long, value_name = "T", help_heading = TRAINING)]
+    temperature: Option<f64>,
+
     /// Bits a weight: 8, 4 or 2; layers that say `bits` keep theirs.
     #[arg(long, value_name = "BITS", help_heading = INTEGERS)]
     bits: Option<u8>,
@@ -128,6 +142,7 @@ impl Recipe {
         set(&mut config.quantization.qat_epochs, &self.qat_epochs);
         set(&mut config.quantization.qat_learning_rate, &self.qat_learning_rate);
 
+        self.apply_teachers(config)?;
         let training = &mut config.training;
         if self.epochs.or(self.steps).is_some() {
             (training.epochs, training.steps) = (self.epochs, self.steps);
@@ -155,6 +170,23 @@ impl Recipe {
         set(&mut training.early_stopping, &self.early_stopping);
         training.resolve();
         config.check()
+    }
+
+    fn apply_teachers(&self, config: &mut Config) -> Result<()> {
+        if !self.teacher.is_empty() {
+            config.distillation = Some(Distillation::of(self.teacher.clone()));
+        }
+        match &mut config.distillation {
+            Some(distillation) => {
+                distillation.share = self.teacher_share.unwrap_or(distillation.share);
+                distillation.temperature = self.temperature.unwrap_or(distillation.temperature);
+            }
+            None => ensure!(
+                self.teacher_share.or(self.temperature).is_none(),
+                "--teacher-share and --temperature: there is no teacher; name one with --teacher DIR"
+            ),
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +227,16 @@ mod tests {
         assert_eq!((training.warmup_steps, training.label_smoothing), (3, 0.0));
         assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
         assert_eq!(applied("nano", "").unwrap(), preset::resolve("nano").unwrap());
+    }
+
+    #[test]
+    fn teachers_are_named() {
+        let config = applied("nano", "--teacher runs/a --teacher b --temperature 3").unwrap();
+        let distillation = config.distillation.unwrap();
+        assert_eq!(distillation.runs, [PathBuf::from("runs/a"), PathBuf::from("b")]);
+        assert_eq!((distillation.share, distillation.temperature), (0.7, 3.0));
+        let message = applied("nano", "--teacher-share 0.5").unwrap_err().to_string();
+        assert!(message.contains("--teacher DIR"), "{message}");
     }
 
     #[test]

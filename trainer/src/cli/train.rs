@@ -265,6 +265,8 @@ fn configuration(args: &Args) -> Result<Config> {
     let mut config = preset::resolve(&args.config)?;
     config.data = args.data.over(config.data);
     args.recipe.apply(&mut config).with_context(|| args.config.clone())?;
+    // A group of runs, too, is known by what it depends on.
+    config.pin().with_context(|| args.config.clone())?;
     Ok(config)
 }
 

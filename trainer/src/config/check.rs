@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 
 use super::training::{MAX_EPOCHS, learning_rate};
-use super::{Augmentation, Config};
+use super::{Augmentation, Config, Distillation, Ensemble};
 use crate::files::reserved_ending;
 
 impl Config {
@@ -44,6 +44,8 @@ impl Config {
         );
         learning_rate("[quantization] qat_learning_rate", self.quantization.qat_learning_rate)?;
         self.augmentation.check("[augmentation]")?;
+        self.distillation.as_ref().map_or(Ok(()), Distillation::check)?;
+        self.ensemble.as_ref().map_or(Ok(()), Ensemble::check)?;
         check_bits("[quantization] bits", self.quantization.bits)?;
         ensure!(
             self.quantization.calibration_images > 0,

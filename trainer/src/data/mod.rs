@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 pub use error::DataError;
+pub(crate) use idx::hexadecimal;
 pub use source::{Parts, Pictures, Source};
 pub use split::{DEFAULT_SPLIT_SEED, Shares, Split};
 pub use statistics::{FileMissing, SetStatistics, Statistics, Survey};

@@ -101,8 +101,7 @@ mod tests {
             let expected = logits(&plan, &structure, &parameters, &statistics);
 
             let folded = fold(&plan, &structure, &parameters, &statistics);
-            let mut plain = Plan { normalization: None, ..plan };
-            plain.steps.iter_mut().for_each(|step| step.batch_norm = false);
+            let plain = plan.folded();
             let structure = Structure::float(&plain);
             let found = logits(&plain, &structure, &structure.parameters_of(&folded), &[]);
             let close = found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()));

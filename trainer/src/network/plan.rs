@@ -110,6 +110,12 @@ impl Plan {
         self.steps.iter().map(of).sum()
     }
 
+    /// The plan of the folded form: without batch norm and normalization, which are in its weights.
+    pub fn folded(&self) -> Self {
+        let fold = |step: &Step| Step { batch_norm: false, ..step.clone() };
+        Self { normalization: None, steps: self.steps.iter().map(fold).collect(), ..self.clone() }
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.steps.last().map_or(0, Step::channels)

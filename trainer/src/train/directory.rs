@@ -16,7 +16,8 @@ use super::origin::DATA;
 
 const CONFIG: &str = "config.toml";
 const CHECKPOINT: &str = "checkpoint.bin";
-pub(super) const TRAINED: &str = "trained.bin";
+/// The networks of a finished run.
+pub(crate) const TRAINED: &str = "trained.bin";
 /// The figures of a finished run.
 pub(crate) const RESULT: &str = "result.json";
 

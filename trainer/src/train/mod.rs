@@ -18,14 +18,15 @@ mod origin;
 mod phase;
 mod schedule;
 mod speed;
+mod teacher;
 #[cfg(test)]
 mod tests;
 mod workers;
 
 pub use backend::Backend;
 pub use checkpoint::Epoch;
-pub(crate) use directory::RESULT;
 pub use directory::{Destination, RunDirectory, is_own_directory, load_run};
+pub(crate) use directory::{RESULT, TRAINED};
 pub use interim::{Interim, interim, is_finished};
 pub use origin::{data_path, save_data_path};
 pub use speed::TrainingSpeed;
@@ -49,6 +50,7 @@ use crate::quantize::{calibrate, convert};
 use checkpoint::{Checkpoint, Snapshot, State};
 use directory::Trained;
 use phase::{Phase, Progress};
+use teacher::Teachers;
 use workers::Workers;
 
 /// A run that is about to start or to continue.
@@ -57,6 +59,9 @@ pub struct Training {
     plan: Plan,
     train: Arc<Dataset>,
     validation: Arc<Dataset>,
+    teachers: Option<Arc<Teachers>>,
+    /// The members of an ensemble as one network, with which it begins.
+    members: Option<FloatNetwork>,
     workers: Workers,
     /// Asked before every step; where it says so, the run ends there.
     interrupted: Box<dyn Fn() -> bool + Send + Sync>,
@@ -125,20 +130,28 @@ pub struct Outcome {
 }
 
 impl Training {
-    /// Checks that network and data fit each other; nothing is written. Each of several `devices` takes a
+    /// Checks that network and data fit each other, and loads the runs that it learns from or begins with; nothing
+    /// is written. Each of several `devices` takes a
     /// part of every batch.
     ///
     /// # Errors
     ///
     /// Where they do not.
     pub fn new(
-        config: Config,
+        mut config: Config,
         mut train: Dataset,
         mut validation: Dataset,
         devices: &[Device],
         backend: Backend,
     ) -> Result<Self> {
         let plan = plan(&config)?;
+        config.pin()?;
+        let teachers = match &config.distillation {
+            Some(distillation) => Some(Arc::new(Teachers::load(distillation, &config, &plan, devices)?)),
+            None => None,
+        };
+        let members = config.ensemble.as_ref().map(|ensemble| teacher::members(ensemble, &config, &plan));
+        let members = members.transpose()?;
         if config.training.precision == Precision::Mixed {
             check_mixed(devices, backend)?;
         }
@@ -154,7 +167,17 @@ impl Training {
         ensure!(!train.is_empty() && !validation.is_empty(), "{}: no images", train.source);
         let workers = Workers::new(devices, config.training.shards, backend == Backend::Cpu)?;
         let (train, validation) = (Arc::new(train), Arc::new(validation));
-        Ok(Self { config, plan, train, validation, workers, interrupted: Box::new(|| false), logs: None })
+        Ok(Self {
+            config,
+            plan,
+            train,
+            validation,
+            teachers,
+            members,
+            workers,
+            interrupted: Box::new(|| false),
+            logs: None,
+        })
     }
 
     /// Lets `interrupted` end the run: it is asked before every step, and where it says so, the run is saved
@@ -288,7 +311,11 @@ impl Training {
             return Ok(checkpoint);
         }
         directory.save_config(&self.config)?;
-        let (parameters, statistics) = Structure::float(&self.plan).initial(self.config.seed);
+        let structure = Structure::float(&self.plan);
+        let (parameters, statistics) = match &self.members {
+            Some(members) => (structure.parameters_of(members), Vec::new()),
+            None => structure.initial(self.config.seed),
+        };
         Ok(Checkpoint {
             dataset: self.train.source.clone(),
             float: State::new(parameters, statistics),

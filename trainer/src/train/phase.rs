@@ -56,7 +56,12 @@ impl Extent {
 impl<'a> Phase<'a> {
     /// Training with floats.
     pub(super) fn float(training: &'a Training) -> Self {
-        Self { training, integer: false, options: training.config.training.clone() }
+        let mut options = training.config.training.clone();
+        if training.members.is_some() {
+            // An ensemble begins with what its members have learned.
+            (options.epochs, options.steps) = (Some(0), None);
+        }
+        Self { training, integer: false, options }
     }
 
     /// Fine-tuning with integers, always along a cosine, and without weight decay, which would only shrink
@@ -86,6 +91,7 @@ impl<'a> Phase<'a> {
             ),
             classes: self.training.plan.classes(),
             label_smoothing: self.options.label_smoothing,
+            teachers: self.training.teachers.clone(),
         })
     }
 

@@ -10,6 +10,8 @@ use crate::export::postcard;
 use crate::log::{self, Entry};
 use crate::network::Values;
 
+mod teachers;
+
 const SIDE: usize = 12;
 
 /// Bright stripes at a place that depends on the class, over noise.

@@ -24,6 +24,7 @@ use crate::network::{Mode, Network, Structure, Values};
 
 use super::learner::Learner;
 use super::loader::Loader;
+use super::teacher::Teachers;
 
 /// Images that a CPU thread evaluates at a time.
 const CPU_EVALUATION_BATCH: usize = 128;
@@ -81,6 +82,7 @@ pub(super) struct Task {
     pub(super) augmenter: Augmenter,
     pub(super) classes: usize,
     pub(super) label_smoothing: f64,
+    pub(super) teachers: Option<Arc<Teachers>>,
 }
 
 impl Workers {
@@ -179,7 +181,8 @@ impl Workers {
                 None => task.distorted(&batch, range.clone()),
             };
             let loading = clock.elapsed().as_secs_f64();
-            let result = task.gradients(&values[place], &batch, shard, range, images, &devices[place])?;
+            let device = (place, &devices[place]);
+            let result = task.gradients(&values[place], &batch, shard, range, images, device)?;
             let gradients = clock.elapsed().as_secs_f64() - loading;
             anyhow::Ok((result, loading, gradients))
         })?;
@@ -286,7 +289,7 @@ impl Task {
         pixels
     }
 
-    /// The gradients of one part of a batch, which are summed to those of the batch.
+    /// The gradients of one part of a batch, which are summed to those of the batch; on a device and its number.
     fn gradients(
         &self,
         values: &Values,
@@ -294,13 +297,20 @@ impl Task {
         shard: usize,
         part: Range<usize>,
         pixels: Vec<f32>,
-        device: &Device,
+        (place, device): (usize, &Device),
     ) -> Result<Gradients> {
         let indices = &batch.indices[part];
         let share = indices.len() as f64 / batch.indices.len() as f64;
         let labels: Vec<u8> = indices.iter().map(|&index| self.images.labels[index]).collect();
-        let device = device.clone().autodiff();
         let shape = [indices.len(), 1, self.images.height, self.images.width];
+        let answers = match &self.teachers {
+            Some(teachers) => {
+                let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), shape), device);
+                Some((teachers, host(teachers.probabilities(&images, place))?))
+            }
+            None => None,
+        };
+        let device = device.clone().autodiff();
         let input = Tensor::<4>::from_data(TensorData::new(pixels, shape), &device);
 
         let network = Network::new(&self.structure, values, true);
@@ -314,9 +324,16 @@ impl Task {
         for (row, label) in targets.chunks_exact_mut(self.classes).zip(&labels) {
             row[usize::from(*label)] += (1.0 - self.label_smoothing) as f32;
         }
-        let targets = TensorData::new(targets, [labels.len(), self.classes]);
-        let targets = Tensor::<2>::from_data(targets, &device);
-        let losses = (log_softmax(logits.clone(), 1) * targets).sum().neg();
+        let cross_entropy = |targets: Vec<f32>, logits: Tensor<2>| {
+            let targets = TensorData::new(targets, [labels.len(), self.classes]);
+            (log_softmax(logits, 1) * Tensor::<2>::from_data(targets, &device)).sum().neg()
+        };
+        let mut losses = cross_entropy(targets, logits.clone());
+        if let Some((teachers, answers)) = answers {
+            let (share, temperature) = (teachers.share, teachers.temperature);
+            let taught = cross_entropy(answers, logits.clone().div_scalar(temperature));
+            losses = losses.mul_scalar(1.0 - share) + taught.mul_scalar(share * temperature * temperature);
+        }
         let loss = losses.mul_scalar(share / labels.len() as f64);
         let gradient = network.gradients(loss.backward());
 
@@ -335,11 +352,15 @@ fn image_size(images: &Dataset) -> usize {
     images.height * images.width
 }
 
+/// Copies a matrix from its device.
+fn host(tensor: Tensor<2>) -> Result<Vec<f32>> {
+    tensor.try_into_vec_as().map_err(|error| anyhow!("reading from the device: {error:?}"))
+}
+
 /// Cross-entropy and correct answers, from logits.
 fn tally(logits: Tensor<2>, labels: &[u8]) -> Result<Tally> {
     let [_, classes] = logits.dims();
-    let logits: Vec<f32> =
-        logits.try_into_vec_as().map_err(|error| anyhow!("reading logits from the device: {error:?}"))?;
+    let logits = host(logits)?;
     let mut tally = Tally { images: labels.len(), ..Tally::default() };
     for (row, label) in logits.chunks_exact(classes).zip(labels) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
