@@ -26,6 +26,7 @@ fn usage_errors_exit_with_2() {
         &["train", "--limit", "0", "--show"],
         &["train", "--epochs", "0", "--show"],
         &["train", "--epochs", "-1", "--show"],
+        &["ensemble", "runs/one"],
         &["--color", "purple", "predict", "x.png"],
         &["completions", "cmd"],
     ] {
@@ -44,6 +45,7 @@ fn help_teaches() {
         "evaluate",
         "robustness",
         "card",
+        "ensemble",
         "accuracy",
         "export",
         "verify",
@@ -59,6 +61,18 @@ fn help_teaches() {
     assert!(success(&["--color", "always", "predict", "--help"]).contains('\x1b'));
     let error = trainer(&["--color=always", "evaluate", "/absent.postcard"]);
     assert!(stderr(&error).contains("\x1b["));
+}
+
+#[test]
+fn teachers_and_members_that_are_no_runs_are_named() {
+    let directory = TempDir::new().unwrap();
+    let absent = path(&directory, "absent");
+    let message = failure(&["ensemble", &absent, &absent]);
+    assert!(message.contains("absent") && message.contains("expected the directory of a run"), "{message}");
+    let message = failure(&["train", "--show", "--teacher", &absent]);
+    assert!(message.contains("[distillation] runs") && message.contains("train it first"), "{message}");
+    let message = failure(&["train", "--show", "--teacher-share", "0.5"]);
+    assert!(message.contains("there is no teacher"), "{message}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn finished(path: &Path, seed: u64) -> Outcome {
     training(seed).run(&run_in(path)).unwrap()
 }
 
-fn with(change: impl FnOnce(&mut Config)) -> anyhow::Result<Training> {
+fn with(change: impl FnOnce(&mut Config)) -> Result<Training> {
     let mut config = Config::parse(CONFIG, "stripes").unwrap();
     change(&mut config);
     let devices = Backend::Cpu.devices(1).unwrap();
