@@ -231,6 +231,8 @@ mod tests {
     fn presets_have_the_published_sizes() {
         let sizes = [
             ("nano", 6, 9_992, 10_082),
+            ("pico", 6, 9_992, 10_082),
+            ("nano-4bit", 7, 23_552, 23_690),
             ("keras-cnn", 5, 130_592, 130_890),
             ("lenet5", 5, 44_190, 44_426),
             ("keras-cnn-rmsprop", 5, 130_592, 130_890),
