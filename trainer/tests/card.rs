@@ -48,7 +48,7 @@ fn the_best_of_a_group_is_exported_with_its_card_and_drawn() {
     let last = |seed: u64| -> f64 {
         let log = fs::read_to_string(format!("{group}/seed-{seed}/log.jsonl")).unwrap();
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter_map(|line| line["validation_loss"].as_f64()).last().unwrap()
+        lines.filter_map(|line| line["validation_loss"].as_f64()).next_back().unwrap()
     };
     let best = (4..7).min_by(|a, b| last(*a).total_cmp(&last(*b))).unwrap();
     let figures = record(&model);

@@ -1,8 +1,9 @@
 //! Randomly damaged files in the form of Kaggle's `train.csv`: an error that names the file, or the set that the
 //! text says, by a second, naive reader; never a panic.
 
+use core::panic::AssertUnwindSafe;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use rand::rngs::StdRng;
