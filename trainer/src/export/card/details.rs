@@ -96,12 +96,17 @@ impl Details<'_> {
             [
                 core.core.clone(),
                 thousands(core.instructions),
-                bytes((core.code + core.model) as usize),
+                bytes(core.image as usize),
                 bytes(core.ram as usize),
             ]
         });
         let table = rows_of(
-            ["core", "instructions of one inference", "image: code and model", "RAM in all, with the stack"],
+            [
+                "core",
+                "instructions of one inference",
+                "whole image: code and model",
+                "RAM in all, with the stack",
+            ],
             rows,
         );
         format!(
