@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::print;
 use crate::config::{Config, Ensemble};
+use crate::data::is_same_source;
 use crate::network::{joined_layers, plan};
 use crate::train::{RunDirectory, load_run};
 
@@ -36,9 +37,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn configuration(args: &Args) -> Result<Config> {
-    let configs = args.runs.iter().map(|run| config_of(run)).collect::<Result<Vec<_>>>()?;
-    let (first, run) = (&configs[0], args.runs[0].display());
-    for (other, path) in configs.iter().zip(&args.runs).skip(1) {
+    let members = args.runs.iter().map(|run| member(run)).collect::<Result<Vec<_>>>()?;
+    let ((first, dataset), run) = (&members[0], args.runs[0].display());
+    for ((other, images), path) in members.iter().zip(&args.runs).skip(1) {
         let shown = path.display();
         ensure!(
             other.layers == first.layers,
@@ -48,8 +49,12 @@ fn configuration(args: &Args) -> Result<Config> {
             (&other.data, other.pixels, other.input) == (&first.data, first.pixels, first.input),
             "{shown}: its images are prepared or divided in another way than those of {run}"
         );
+        ensure!(
+            is_same_source(images, dataset),
+            "{shown}: it was trained on another data set ({images}) than {run} ({dataset})"
+        );
     }
-    let layers = joined_layers(first, configs.len()).with_context(|| run.to_string())?;
+    let layers = joined_layers(first, members.len()).with_context(|| run.to_string())?;
     let mut config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("{}-ensemble", first.name)),
         layers,
@@ -63,8 +68,8 @@ fn configuration(args: &Args) -> Result<Config> {
     Ok(config)
 }
 
-/// The configuration of a finished run.
-fn config_of(run: &Path) -> Result<Config> {
-    load_run(run)?;
-    Ok(RunDirectory::open(run)?.1)
+/// The configuration of a finished run, and what it was trained on.
+fn member(run: &Path) -> Result<(Config, String)> {
+    let (_, _, provenance) = load_run(run)?;
+    Ok((RunDirectory::open(run)?.1, provenance.dataset))
 }

@@ -193,6 +193,16 @@ fn provenance(path: &Path, sum: &str) -> String {
     format!("{name} (sha256 {}...)", &sum[..16])
 }
 
+/// Whether two texts of [`Dataset::source`] are of the same images, divided in the same way. Where there are checksums,
+/// the names do not count: a set is what it was wherever it lies.
+pub(crate) fn is_same_source(first: &str, second: &str) -> bool {
+    let known = |source: &str| source.rfind(" (sha256 ").map(|place| source[place..].to_owned());
+    match (known(first), known(second)) {
+        (Some(first), Some(second)) => first == second,
+        _ => first == second,
+    }
+}
+
 /// The names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<String>> {
     let failed = |error: std::io::Error| DataError::unreadable(directory, &error);

@@ -25,6 +25,23 @@ fn idx(magic: u32, fields: &[u32], values: &[u8]) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn a_set_is_known_by_its_checksum_wherever_it_has_one() {
+    let sum = |name: &str, sum: &str, more: &str| format!("{name} (sha256 {sum}...){more}");
+    let digits = sum("digits", "0123456789abcdef", "");
+    for (other, same) in [
+        (digits.clone(), true),
+        (sum("moved", "0123456789abcdef", ""), true),
+        (sum("digits", "fedcba9876543210", ""), false),
+        (sum("digits", "0123456789abcdef", ", split 70/30 by seed 1"), false),
+        ("digits".to_owned(), false),
+    ] {
+        assert_eq!(super::is_same_source(&digits, &other), same, "{other}");
+    }
+    assert!(super::is_same_source("MNIST", "MNIST"));
+    assert!(!super::is_same_source("MNIST", "MNIST, split 70/30 by seed 1"));
+}
+
 /// Three images of 2 rows and 3 columns.
 fn images() -> Vec<u8> {
     idx(0x803, &[3, 2, 3], &(0..18).collect::<Vec<u8>>())

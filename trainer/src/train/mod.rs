@@ -147,10 +147,16 @@ impl Training {
         let plan = plan(&config)?;
         config.pin()?;
         let teachers = match &config.distillation {
-            Some(distillation) => Some(Arc::new(Teachers::load(distillation, &config, &plan, devices)?)),
+            Some(distillation) => {
+                let teachers = Teachers::load(distillation, &config, &train.source, &plan, devices)?;
+                Some(Arc::new(teachers))
+            }
             None => None,
         };
-        let members = config.ensemble.as_ref().map(|ensemble| teacher::members(ensemble, &config, &plan));
+        let members = config
+            .ensemble
+            .as_ref()
+            .map(|ensemble| teacher::members(ensemble, &config, &train.source, &plan));
         let members = members.transpose()?;
         if config.training.precision == Precision::Mixed {
             check_mixed(devices, backend)?;

@@ -78,6 +78,49 @@ fn what_cannot_teach_is_refused() {
 }
 
 #[test]
+fn teachers_and_members_of_other_images_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = [1, 2].map(|seed| directory.path().join(format!("run-{seed}")));
+    [1, 2].iter().zip(&paths).for_each(|(seed, path)| drop(finished(path, *seed)));
+    let on = |source: &str, change: &dyn Fn(&mut Config)| {
+        let mut config = Config::parse(CONFIG, "stripes").unwrap();
+        change(&mut config);
+        let set = |count| Dataset { source: source.to_owned(), ..stripes(count, 1) };
+        let devices = Backend::Cpu.devices(1).unwrap();
+        Training::new(config, set(120), set(30), &devices, Backend::Cpu).map(drop)
+    };
+    let pupil = |config: &mut Config| config.distillation = Some(Distillation::of(paths.to_vec()));
+    let ensemble = |config: &mut Config| {
+        config.layers = joined_layers(config, 2).unwrap();
+        config.ensemble = Some(Ensemble { runs: paths.to_vec(), sha256: Vec::new() });
+    };
+    for change in [&pupil as &dyn Fn(&mut Config), &ensemble] {
+        on("stripes", change).unwrap();
+        let message = format!("{:#}", on("other (sha256 0123456789abcdef...)", change).unwrap_err());
+        assert!(message.contains("run-1") && message.contains("another data set (stripes)"), "{message}");
+    }
+}
+
+#[test]
+fn an_ensemble_has_no_layers_that_its_members_have_folded() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = [1, 2].map(|seed| directory.path().join(format!("member-{seed}")));
+    [1, 2].iter().zip(&paths).for_each(|(seed, path)| drop(finished(path, *seed)));
+    let refused = |place: usize, layer: Layer| {
+        let result = with(|config| {
+            config.layers = joined_layers(config, 2).unwrap();
+            config.layers.insert(place, layer);
+            config.ensemble = Some(Ensemble { runs: paths.to_vec(), sha256: Vec::new() });
+        });
+        format!("{:#}", result.map(drop).unwrap_err())
+    };
+    let message = refused(1, Layer::BatchNorm {});
+    assert!(message.contains("layer 2 (batch_norm): an ensemble has none"), "{message}");
+    let message = refused(0, Layer::Normalize { mean: 0.3, sd: 0.25 });
+    assert!(message.contains("layer 1 (normalize): an ensemble has none"), "{message}");
+}
+
+#[test]
 fn an_ensemble_is_its_members_and_is_quantized_as_one() {
     let directory = tempfile::tempdir().unwrap();
     let paths = [1, 2].map(|seed| directory.path().join(format!("member-{seed}")));
