@@ -10,7 +10,7 @@ use common::{failure, mnist, path, stderr, success, trainer, workplace};
 use image::GrayImage;
 use serde_json::Value;
 use tempfile::TempDir;
-use tenfold_trainer::data::Part;
+use tenfold_trainer::data::{self, Part};
 
 /// The first test images of MNIST as Kaggle has them, with or without labels.
 fn kaggle(count: usize, with_labels: bool) -> String {
@@ -234,5 +234,24 @@ fn a_run_remembers_how_its_images_were_divided() {
     assert_eq!(test(&["evaluate", &out]), 90);
     assert_eq!(test(&["evaluate", &format!("{out}/tiny.onnx")]), 90);
     assert_eq!(test(&["verify", &out]), 90);
-    assert_eq!(test(&["evaluate", &out, "--split", "50/50"]), 150);
+    assert_eq!(test(&["evaluate", &out, "--split", "70/30", "--split-seed", "42"]), 90);
+    // Of another division, the test images are such that it learned from.
+    for command in ["evaluate", "verify", "robustness", "report"] {
+        for split in [&["--split", "50/50"][..], &["--split-seed", "43"]] {
+            let line = failure(&[&[command, &out, "--data", &set][..], split].concat());
+            assert!(
+                line.contains("run: learned from a part of its images (split 70/30 by seed 42)"),
+                "{line}"
+            );
+        }
+    }
+    assert_eq!(test(&["evaluate", &out, "--split", "50/50", "--set", "all"]), 300);
+    let mnist = data::default_directory().unwrap().to_str().unwrap().to_owned();
+    // Nor does a card speak of them, or of another set, as of its own test set.
+    for more in [&["--data", &set, "--split", "50/50"][..], &["--data", &mnist]] {
+        for command in ["card", "export"] {
+            let line = failure(&[&[command, &out][..], more].concat());
+            assert!(line.contains("run: trained on ") && line.contains("--data PATH"), "{line}");
+        }
+    }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use super::print;
-use super::source::DataArgs;
+use super::source::{DataArgs, expect_own_set};
 use crate::data::Part;
 use crate::engine::Engine;
 use crate::experiment::{Group, candidates};
 use crate::export::card::{RunFigures, Sources, expect_config, write_card};
+use crate::page::import;
 use crate::verify::{DEFAULT_TOLERANCE_POINTS, ModelFiles};
 
 /// Options of `trainer card`.
@@ -46,7 +47,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "{shown}: expected the directory of a model, found {}",
         if args.model.exists() { "a file" } else { "nothing" }
     );
-    let engine = Engine::open(&ModelFiles::find(&args.model)?.postcard)?;
+    let files = ModelFiles::find(&args.model)?;
+    let engine = Engine::open(&files.postcard)?;
+    let (_, _, provenance) = import::networks(&files)?;
     let runs = match &args.runs {
         Some(path) => {
             let group = Group::open(path)?;
@@ -56,6 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => None,
     };
     let (source, preparation) = args.data.open_raw_for(&args.model)?;
+    expect_own_set(&args.model, &source, engine.classes(), &provenance.dataset)?;
     let test = source.load(Part::Test, engine.classes())?;
     let sources = Sources { directory: &args.model, test: &test, preparation, runs, report: None };
     let (written, report) = write_card(sources)?;

@@ -9,7 +9,7 @@ use tenfold_runtime::format::{self, Core};
 use tenfold_runtime::scratch_bytes;
 
 use super::print;
-use super::source::DataArgs;
+use super::source::{DataArgs, expect_own_set};
 use crate::data::Part;
 use crate::experiment::{Group, best, candidates};
 use crate::export::card::{RunFigures, Sources, write_card};
@@ -72,6 +72,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     let own_directory = is_own_directory(&run, out)?;
     let classes = quantized.layers.last().map_or(0, |layer| layer.output.channels);
     let (source, preparation) = args.data.open_raw_for(&run)?;
+    expect_own_set(&run, &source, classes, &provenance.dataset)?;
     let raw = source.load(Part::Test, classes)?;
     let test = raw.clone().with_pixels(preparation);
 

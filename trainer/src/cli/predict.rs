@@ -71,7 +71,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let path = args.model.map_or_else(model::default_path, Ok)?;
     let engine = model::open(&path)?;
-    let pixels = config_of(&path).map_or(Pixels::default(), |config| config.pixels);
+    let pixels = config_of(&path)?.map_or(Pixels::default(), |config| config.pixels);
     if let (Some(table), Some(out)) = (&args.kaggle, &args.out) {
         return submit(&engine, pixels, table, out);
     }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::print;
 use super::source::DataArgs;
+use crate::data::Part;
 use crate::files::Output;
 use crate::page::{self, Subject};
 
@@ -49,6 +50,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let log = args.log_dir.map(|logs| logs.join(name_of(&args.run)));
     let subject = Subject::open(&args.run, log.as_deref().unwrap_or(&args.run))?;
+    args.data.refuse_other_split(&args.run, Part::Test)?;
     let source = args.data.open_for(&args.run)?;
     let path = args.out.unwrap_or_else(|| args.run.join(PAGE));
     // Before the work: a mistyped path should not cost it.

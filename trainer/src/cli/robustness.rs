@@ -64,6 +64,7 @@ Examples:
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> Result<()> {
     let engine = model::open(&args.model)?;
+    args.data.refuse_other_split(&args.model, args.set)?;
     let (source, preparation) = args.data.open_raw_for(&args.model)?;
     let mut dataset = source.load(args.set, engine.classes())?;
     dataset.expect_size(engine.input().height, engine.input().width)?;

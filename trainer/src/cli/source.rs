@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::config::{Config, Data, Pixels};
-use crate::data::{self, DEFAULT_SPLIT_SEED, Part, Shares, Source, Split};
+use crate::data::{self, DEFAULT_SPLIT_SEED, Part, Shares, Source, Split, is_same_source};
 use crate::files;
 use crate::report::note;
 use crate::train::data_path;
@@ -41,7 +41,7 @@ impl DataArgs {
 
     /// The same of a model, whose run may be beside it.
     fn or_of_model(&self, model: &Path) -> Result<DataArgs> {
-        match config_of(model) {
+        match config_of(model)? {
             Some(_) => self.or_of_run(directory_of(model)),
             None => Ok(self.clone()),
         }
@@ -66,20 +66,39 @@ impl DataArgs {
 
     /// The same with the images as they are in the files, and how they are to be prepared.
     pub(super) fn open_raw_for(&self, model: &Path) -> Result<(Source, Pixels)> {
-        let Preparation { division, pixels } = Preparation::of(model);
+        let Preparation { division, pixels } = Preparation::of(model)?;
         let data = self.or_of_model(model)?;
         Ok((data.open_divided(&self.over(division))?, pixels))
     }
 
+    /// Refuses a `--split` by which `part` has images that the model learned from: any but its own.
+    pub(super) fn refuse_other_split(&self, model: &Path, part: Part) -> Result<()> {
+        let Some(config) = config_of(model)? else { return Ok(()) };
+        let (own, asked) = (config.data.division(), self.over(config.data).division());
+        ensure!(
+            own == asked || part == Part::All,
+            "{}: learned from a part of its images ({}), and --split would measure it with some of them ({}); leave \
+             --split out, or take all of a set that it did not learn from with `trainer evaluate --set all`",
+            model.display(),
+            shown(own),
+            shown(asked)
+        );
+        Ok(())
+    }
+
     /// Opens the data that several models are to be measured with, as it comes, and how each of them takes its
-    /// images. Of `part`, no model may have learned from an image: their divisions are to be one.
+    /// images. Of `part`, no model may have learned from an image: their divisions are to be one, which `--split` does
+    /// not change.
     pub(super) fn open_for_all(&self, models: &[PathBuf], part: Part) -> Result<(Source, Vec<Pixels>)> {
         let (model, others) = models.split_first().context("there is no model")?;
-        let first = Preparation::of(model);
+        for model in models {
+            self.refuse_other_split(model, part)?;
+        }
+        let first = Preparation::of(model)?;
         let data = self.or_of_model(model)?;
         let mut pixels = vec![first.pixels];
         for other in others {
-            let preparation = Preparation::of(other);
+            let preparation = Preparation::of(other)?;
             pixels.push(preparation.pixels);
             let place = self.or_of_model(other)?.data;
             let (other, model) = (other.display(), model.display());
@@ -89,9 +108,9 @@ impl DataArgs {
             );
             let (found, expected) = (preparation.division.division(), first.division.division());
             ensure!(
-                found == expected || self.split.is_some() || part == Part::All,
-                "{other}: learned from another part of its images ({}) than {model} ({}); say which images are for test \
-                 with --split SHARES and --split-seed, or take all of a set that none learned from with --set all",
+                found == expected || part == Part::All,
+                "{other}: learned from another part of its images ({}) than {model} ({}), so that they have no test \
+                 images in common; evaluate each alone, or take all of a set that none learned from with --set all",
                 shown(found),
                 shown(expected)
             );
@@ -132,9 +151,9 @@ struct Preparation {
 }
 
 impl Preparation {
-    fn of(model: &Path) -> Self {
-        config_of(model)
-            .map_or_else(Self::default, |config| Self { division: config.data, pixels: config.pixels })
+    fn of(model: &Path) -> Result<Self> {
+        let of = |config: Config| Self { division: config.data, pixels: config.pixels };
+        Ok(config_of(model)?.map_or_else(Self::default, of))
     }
 }
 
@@ -147,12 +166,36 @@ fn directory_of(model: &Path) -> &Path {
     if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) }
 }
 
-/// The configuration of a model or of its run, where it is beside it; one that is not of this program says
-/// nothing about the model.
-pub(super) fn config_of(model: &Path) -> Option<Config> {
+/// The configuration of a model or of its run, where it is beside it; one of another name says nothing about the
+/// model.
+///
+/// # Errors
+///
+/// Where there is one that cannot be read: without it, a model would be shown other images than those it takes, or
+/// such that it learned from.
+pub(super) fn config_of(model: &Path) -> Result<Option<Config>> {
     let directory = directory_of(model);
-    let config = Config::read(&directory.join("config.toml")).ok()?;
+    let file = directory.join("config.toml");
+    if !file.exists() {
+        return Ok(None);
+    }
+    let config = Config::read(&file).with_context(|| {
+        format!("{}: the configuration beside it says which images are for its test", model.display())
+    })?;
     let is_its_own =
         model.is_dir() || files::model_files(directory, &config.name).iter().any(|file| file == model);
-    is_its_own.then_some(config)
+    Ok(is_its_own.then_some(config))
+}
+
+/// Refuses images of another set, or divided in another way, than a model was `trained_on`: its card calls them the
+/// test set of its data, which training never saw.
+pub(super) fn expect_own_set(model: &Path, source: &Source, classes: usize, trained_on: &str) -> Result<()> {
+    let found = source.load(Part::Train, classes)?.source;
+    ensure!(
+        is_same_source(&found, trained_on),
+        "{}: trained on {trained_on}, but the images are those of {found}, which its card cannot speak for; name its own \
+         with --data PATH and leave --split out, or measure it on these with `trainer evaluate`",
+        model.display()
+    );
+    Ok(())
 }

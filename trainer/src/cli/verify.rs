@@ -48,6 +48,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
         args.tolerance_points
     );
     let classes = Engine::open(&ModelFiles::find(&args.directory)?.postcard)?.classes();
+    args.data.refuse_other_split(&args.directory, Part::Test)?;
     let mut test = args.data.open_for(&args.directory)?.load(Part::Test, classes)?;
     if let Some(limit) = args.limit {
         test.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
