@@ -249,6 +249,10 @@ fn a_full_standard_output_is_an_error() {
         &["verify", nano, "--limit", "9"],
         &["verify", nano, "--limit", "9", "--json"],
         &["export", &model, "--for", "cortex-m4"],
+        &["bench", nano, "--images", "32", "--seconds", "0"],
+        &["bench", nano, "--images", "32", "--seconds", "0", "--json"],
+        &["bench", "--training", "nano", "--steps", "1", "--batch-size", "6"],
+        &["bench", "--training", "nano", "--steps", "1", "--batch-size", "6", "--json"],
         &["summary"],
         &["summary", "--json"],
         &["data", "stats"],
@@ -508,5 +512,22 @@ fn several_models_vote() {
         line.contains("scaled: learned from another part") && line.contains("split 70/30 by seed 1"),
         "{line}"
     );
-    success(&["evaluate", &raw, &scaled, "--limit", "9", "--split", "70/30"]);
+    // Nor does a flag make any: the model of the set's own division learned from the 30 % of that one.
+    let line = failure(&["evaluate", &raw, &scaled, "--limit", "9", "--split", "70/30"]);
+    assert!(line.contains("raw: learned from a part") && line.contains("--set all"), "{line}");
+    success(&["evaluate", &raw, &scaled, "--limit", "9", "--set", "all"]);
+    // Of one model as of several; its own division may be said.
+    for command in ["evaluate", "robustness"] {
+        let line = failure(&[command, &scaled, "--split", "50/50"]);
+        assert!(line.contains("split 50/50 by seed 1"), "{command}: {line}");
+    }
+    success(&["evaluate", &scaled, "--limit", "9", "--split", "70/30"]);
+
+    // A configuration that cannot be read is no reason to guess.
+    fs::write(format!("{scaled}/config.toml"), "name = 3\n").unwrap();
+    let model = format!("{scaled}/means.postcard");
+    for model in [&scaled, &model] {
+        let line = failure(&["evaluate", model, "--limit", "9"]);
+        assert!(line.contains("config.toml: ") && line.contains("name"), "{line}");
+    }
 }

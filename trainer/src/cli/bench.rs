@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::print;
 use super::source::DataArgs;
 use crate::bench::bench;
 use crate::data::Part;
@@ -79,11 +80,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     images.truncate(usize::try_from(args.images).unwrap_or(usize::MAX));
     let speeds = bench(model, &images, args.seconds)?;
     if args.json {
-        println!("{}", serde_json::to_string(&speeds)?);
+        print(&(serde_json::to_string(&speeds)? + "\n"))
     } else {
-        print!("{}", speeds.render(Look::of_stdout()));
+        print(&speeds.render(Look::of_stdout()))
     }
-    Ok(())
 }
 
 /// Measures steps of training.
@@ -100,9 +100,8 @@ fn training(args: &BenchArgs) -> Result<()> {
     let training = Training::new(config, parts.train, parts.validation, &devices, backend)?;
     let speed = training.speed(args.steps as usize)?;
     if args.json {
-        println!("{}", serde_json::to_string(&speed)?);
+        print(&(serde_json::to_string(&speed)? + "\n"))
     } else {
-        print!("{}", speed.render(Look::of_stdout()));
+        print(&speed.render(Look::of_stdout()))
     }
-    Ok(())
 }
