@@ -120,7 +120,7 @@ fn choose(args: &ExportArgs) -> Result<(PathBuf, Vec<RunFigures>)> {
         "{}: the least validation loss of {} runs, {:.5}",
         chosen.path.display(),
         all.len(),
-        chosen.validation.validation_loss
+        chosen.validation_loss
     ));
     Ok((chosen.path.clone(), all.iter().map(RunFigures::of).collect()))
 }

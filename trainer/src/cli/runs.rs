@@ -70,7 +70,7 @@ fn render(group: &Group, results: &[RunResult], look: Look) -> String {
     let images = results.first().map_or(0, |result| result.images);
     let exact = results.iter().filter(|result| result.is_exact()).count();
     format!(
-        "{}\n\naccuracy on {} test images, last epoch; board == ONNX: every value of every layer in {exact} of {} runs\n",
+        "{}\n\naccuracy on {} test images; board == ONNX: every value of every layer in {exact} of {} runs\n",
         table(look, &header, &rows),
         thousands(images),
         results.len()

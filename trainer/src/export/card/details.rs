@@ -83,7 +83,9 @@ impl Details<'_> {
         } else {
             format!("The run with seed {} is shipped; its validation loss is not the least.", record.seed)
         };
-        format!("{table}\n\n{why} All figures are of the last epoch; the test set chose nothing.")
+        format!(
+            "{table}\n\n{why} All figures are of the network that a run left; the test set chose nothing."
+        )
     }
 
     fn board(&self) -> String {

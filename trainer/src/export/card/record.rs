@@ -54,9 +54,9 @@ pub struct Record {
 pub struct RunFigures {
     /// Its seed.
     pub seed: u64,
-    /// Mean cross-entropy on validation images after the last epoch, in nats.
+    /// Mean cross-entropy of the network that it left on the validation images, in nats.
     pub validation_loss: f64,
-    /// Share of validation images that were right then.
+    /// Share of them that are right.
     pub validation_accuracy: f64,
     /// Test images.
     pub images: u64,
@@ -81,11 +81,11 @@ pub struct RobustnessFigures {
 impl RunFigures {
     /// What a card tells of a run.
     pub fn of(candidate: &Candidate) -> Self {
-        let Candidate { result, validation, .. } = candidate;
+        let Candidate { result, validation_loss, validation_accuracy, .. } = candidate;
         Self {
             seed: result.seed,
-            validation_loss: validation.validation_loss,
-            validation_accuracy: validation.validation_accuracy,
+            validation_loss: *validation_loss,
+            validation_accuracy: *validation_accuracy,
             images: result.images,
             float_correct: result.float_correct,
             quantized_correct: result.quantized_correct,
