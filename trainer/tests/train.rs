@@ -126,6 +126,12 @@ fn an_old_run_makes_room_only_for_one_that_can_begin() {
         assert!(failure(&["train", config, "--data", &data, "--out", &new]).contains(word));
         assert!(!fs::exists(new).unwrap());
     }
+    // Nor for one that learns from it.
+    let teacher = ["--teacher", &run, "--out", &format!("{run}/."), "--overwrite"].map(str::to_owned);
+    let teacher = teacher.each_ref().map(String::as_str);
+    let line = failure(&[&["train", &config, "--data", &data][..], &teacher].concat());
+    assert!(line.contains("a teacher or a member of the new one"), "{line}");
+    assert_eq!(contents(&run), old);
     let foreign = path(&directory, "run/foreign.postcard");
     fs::write(&foreign, "").unwrap();
     let line = failure(&["train", &config, "--data", &data, "--out", &run, "--overwrite"]);
@@ -138,6 +144,50 @@ fn an_old_run_makes_room_only_for_one_that_can_begin() {
     success(&["train", &other, "--data", &data, "--out", &run, "--overwrite"]);
     let new = contents(&run);
     assert!(!new.keys().any(|file| file.contains("small")), "{:?}", new.keys());
+}
+
+#[test]
+fn what_a_run_learns_from_has_its_images_and_may_move() {
+    let (directory, elsewhere) = (workplace(), TempDir::new().unwrap());
+    let labels: Vec<u8> = (1..49).map(|index| index % 3).collect();
+    write_set(&elsewhere, "train", &labels);
+    write_set(&elsewhere, "t10k", &labels[..5]);
+    let [data, config, run, foreign, pupil, moved] =
+        ["", "small.toml", "run", "foreign", "pupil", "moved"].map(|name| path(&directory, name));
+    success(&["train", &config, "--data", &data, "--out", &run]);
+    success(&["train", &config, "--data", &path(&elsewhere, ""), "--out", &foreign]);
+    // It may have learned what the others are tested with.
+    let line = failure(&["ensemble", &run, &foreign]);
+    assert!(line.contains("foreign: it was trained on another data set"), "{line}");
+    let line = failure(&["train", &config, "--data", &data, "--teacher", &foreign, "--out", &pupil]);
+    assert!(line.contains("foreign: it was trained on another data set"), "{line}");
+    assert!(!fs::exists(&pupil).unwrap());
+
+    // Named from one directory, and continued from another.
+    let begun = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["train", "small.toml", "--data", ".", "--teacher", "run", "--out", "pupil"])
+        .current_dir(directory.path())
+        .output();
+    assert!(begun.unwrap().status.success());
+    let whole = contents(&pupil);
+    let kept = ["checkpoint.bin", "config.toml", "data.toml", "log.jsonl"];
+    let lose = || {
+        let lost = whole.keys().filter(|file| !kept.contains(&file.as_str()));
+        lost.for_each(|file| fs::remove_file(format!("{pupil}/{file}")).unwrap());
+    };
+    lose();
+    success(&["train", "--resume", &pupil]);
+    assert_eq!(contents(&pupil)["trained.bin"], whole["trained.bin"]);
+    // The teacher is known by what it is, wherever that is.
+    lose();
+    fs::rename(&run, &moved).unwrap();
+    let line = failure(&["train", "--resume", &pupil]);
+    assert!(line.contains("[distillation] runs") && line.contains("no finished run"), "{line}");
+    let configuration = format!("{pupil}/config.toml");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(&configuration, text.replace(&format!("{run}\""), &format!("{moved}\""))).unwrap();
+    success(&["train", "--resume", &pupil]);
+    assert_eq!(contents(&pupil)["small.postcard"], whole["small.postcard"]);
 }
 
 #[test]

@@ -161,7 +161,10 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     let directory = match (resumed, &args.out) {
         (Some(directory), _) => directory,
-        (None, Some(path)) => Destination::chosen(path, &name, args.overwrite)?.take()?,
+        (None, Some(path)) => {
+            refuse_dependency(training.config(), path)?;
+            Destination::chosen(path, &name, args.overwrite)?.take()?
+        }
         (None, None) => Destination::next(&name).take()?,
     };
     if args.resume.is_none() {
@@ -188,6 +191,19 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     // Any loss of accuracy is in the table; here only a difference in bits is a failure.
     report.check(100.0)
+}
+
+/// A run does not make room for one that learns from it, or is made of it.
+fn refuse_dependency(config: &Config, out: &Path) -> Result<()> {
+    let Ok(whole) = out.canonicalize() else { return Ok(()) };
+    for run in config.dependencies() {
+        ensure!(
+            run.canonicalize().ok().as_ref() != Some(&whole),
+            "{}: the run that is there is a teacher or a member of the new one; choose another --out",
+            out.display()
+        );
+    }
+    Ok(())
 }
 
 /// A word on a quantization that loses much; of few images, a whole image is no loss.

@@ -1,6 +1,7 @@
 //! The first difference of two configurations, in the words of the TOML file.
 
 use core::fmt;
+use std::path::absolute;
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
@@ -25,14 +26,38 @@ impl fmt::Display for Difference {
 }
 
 impl Config {
-    /// What `other` says differently, the first of it; nothing where the two are equal.
+    /// What `other` says differently, the first of it; nothing where the two are equal. Runs that both depend on may
+    /// have moved: they are known by their SHA-256.
     ///
     /// # Errors
     ///
     /// Where a configuration cannot be written as TOML.
     pub fn difference(&self, other: &Config) -> Result<Option<Difference>> {
         let table = |config: &Config| Table::try_from(config).context("comparing two configurations");
-        Ok(of_tables("", &table(self)?, &table(other)?))
+        let (mut first, mut second) = (table(self)?, table(other)?);
+        for section in ["distillation", "ensemble"] {
+            if let (Some(Value::Table(first)), Some(Value::Table(second))) =
+                (first.get_mut(section), second.get_mut(section))
+            {
+                know_by_content(first, second);
+            }
+        }
+        Ok(of_tables("", &first, &second))
+    }
+}
+
+/// Leaves of the sections what tells their runs apart: what is in them, or where they are if one of the two does not
+/// know what is in them.
+fn know_by_content(first: &mut Table, second: &mut Table) {
+    let known = first.contains_key("sha256") && second.contains_key("sha256");
+    for table in [first, second] {
+        table.remove(if known { "runs" } else { "sha256" });
+        let Some(Value::Array(runs)) = table.get_mut("runs") else { continue };
+        for run in runs {
+            if let Some(path) = run.as_str().and_then(|path| absolute(path).ok()) {
+                *run = Value::String(path.to_string_lossy().into_owned());
+            }
+        }
     }
 }
 
@@ -100,6 +125,28 @@ mod tests {
             change(&mut other);
             let text = config.difference(&other).unwrap().unwrap().to_string();
             assert!(text.starts_with(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn runs_are_known_by_what_is_in_them() {
+        let config = |runs: &str, sha256: &str| {
+            let text = crate::preset::resolve("nano").unwrap().to_toml().unwrap();
+            let noted = if sha256.is_empty() { String::new() } else { format!("sha256 = [{sha256}]\n") };
+            Config::parse(&format!("{text}[distillation]\nruns = [{runs}]\n{noted}"), "t").unwrap()
+        };
+        let whole = format!("{:?}", absolute("a").unwrap());
+        for (first, second, expected) in [
+            (config("\"a\"", "\"1\""), config("\"moved\"", "\"1\""), None),
+            (config("\"a\"", "\"1\""), config("\"a\"", "\"2\""), Some("[distillation] sha256 = [\"2\"]")),
+            (config("\"a\"", ""), config(&whole, "\"1\""), None),
+            (config("\"a\"", ""), config("\"b\"", "\"1\""), Some("[distillation] runs = [")),
+        ] {
+            let found = first.difference(&second).unwrap().map(|difference| difference.to_string());
+            match expected {
+                Some(expected) => assert!(found.as_ref().unwrap().starts_with(expected), "{found:?}"),
+                None => assert_eq!(found, None),
+            }
         }
     }
 }

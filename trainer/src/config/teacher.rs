@@ -1,6 +1,6 @@
 //! Finished runs that a run begins from or learns from: the sections `[distillation]` and `[ensemble]`.
 
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,8 @@ fn digests(section: &str, runs: &[PathBuf], noted: &[String]) -> Result<Vec<Stri
 }
 
 impl Config {
-    /// Notes which networks the run depends on, by their SHA-256; those that were noted before have to be the same.
+    /// Notes which networks the run depends on, by their SHA-256; those that were noted before have to be the same. Their
+    /// paths become absolute, so that the run goes on from any directory.
     ///
     /// # Errors
     ///
@@ -149,17 +150,37 @@ impl Config {
     pub fn pin(&mut self) -> Result<()> {
         if let Some(distillation) = &mut self.distillation {
             distillation.sha256 = distillation.digests()?;
+            make_absolute(&mut distillation.runs);
         }
         if let Some(ensemble) = &mut self.ensemble {
             ensemble.sha256 = ensemble.digests()?;
+            make_absolute(&mut ensemble.runs);
         }
         Ok(())
+    }
+
+    /// The finished runs that the run depends on.
+    pub fn dependencies(&self) -> impl Iterator<Item = &PathBuf> {
+        let teachers = self.distillation.iter().flat_map(|distillation| &distillation.runs);
+        teachers.chain(self.ensemble.iter().flat_map(|ensemble| &ensemble.runs))
+    }
+}
+
+/// A path that is no Unicode has no place in a TOML file, and stays as it was given.
+fn make_absolute(runs: &mut [PathBuf]) {
+    for run in runs {
+        if let Ok(whole) = absolute(&*run)
+            && whole.to_str().is_some()
+        {
+            *run = whole;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use crate::config::Config;
 
@@ -203,6 +224,21 @@ mod tests {
             let message = format!("{:#}", parse(section).unwrap_err());
             assert!(message.contains("small") && message.contains(words), "{message}\nexpected: {words}");
         }
+    }
+
+    #[test]
+    fn what_a_run_depends_on_is_found_from_any_directory() {
+        let directory = tempfile::tempdir_in(".").unwrap();
+        let run = PathBuf::from(directory.path().file_name().unwrap());
+        fs::write(run.join("trained.bin"), "one").unwrap();
+        let mut config = parse("[distillation]\nruns = [\"a\"]\n[ensemble]\nruns = [\"b\", \"c\"]").unwrap();
+        config.distillation.as_mut().unwrap().runs = vec![run.clone()];
+        config.ensemble.as_mut().unwrap().runs = vec![run.clone(), run.clone()];
+        config.pin().unwrap();
+        let runs: Vec<_> = config.dependencies().collect();
+        assert_eq!(runs.len(), 3);
+        assert!(runs.iter().all(|path| path.is_absolute() && path.ends_with(&run)), "{runs:?}");
+        assert_eq!(Config::parse(&config.to_toml().unwrap(), "again").unwrap(), config);
     }
 
     #[test]
