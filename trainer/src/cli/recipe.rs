@@ -143,6 +143,12 @@ impl Recipe {
         set(&mut config.quantization.qat_learning_rate, &self.qat_learning_rate);
 
         self.apply_teachers(config)?;
+        for (flag, given) in [("--epochs", self.epochs), ("--steps", self.steps)] {
+            ensure!(
+                given.is_none() || config.ensemble.is_none(),
+                "{flag}: an ensemble has no epochs with floats; those with integers are --qat-epochs"
+            );
+        }
         let training = &mut config.training;
         if self.epochs.or(self.steps).is_some() {
             (training.epochs, training.steps) = (self.epochs, self.steps);
@@ -174,7 +180,12 @@ impl Recipe {
 
     fn apply_teachers(&self, config: &mut Config) -> Result<()> {
         if !self.teacher.is_empty() {
-            config.distillation = Some(Distillation::of(self.teacher.clone()));
+            let given = Distillation::of(self.teacher.clone());
+            // How to learn from them stays as the file says.
+            config.distillation = Some(match config.distillation.take() {
+                Some(old) => Distillation { runs: given.runs, sha256: given.sha256, ..old },
+                None => given,
+            });
         }
         match &mut config.distillation {
             Some(distillation) => {
@@ -237,6 +248,36 @@ mod tests {
         assert_eq!((distillation.share, distillation.temperature), (0.7, 3.0));
         let message = applied("nano", "--teacher-share 0.5").unwrap_err().to_string();
         assert!(message.contains("--teacher DIR"), "{message}");
+    }
+
+    /// The configuration of `nano` with a section, after these flags.
+    fn changed(section: &str, line: &str) -> Result<Config> {
+        let text = preset::resolve("nano")?.to_toml()? + section;
+        let mut config = Config::parse(&text, "t")?;
+        let words = core::iter::once("train").chain(line.split_whitespace());
+        <Line as clap::Parser>::try_parse_from(words)?.recipe.apply(&mut config)?;
+        Ok(config)
+    }
+
+    #[test]
+    fn other_teachers_teach_as_the_file_says() {
+        let section = "[distillation]\nruns = [\"old\"]\nsha256 = [\"0\"]\nshare = 0.4\ntemperature = 5\n";
+        let of = |line: &str| changed(section, line).unwrap().distillation.unwrap();
+        let other = of("--teacher a --teacher b");
+        assert_eq!(other.runs, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!((other.sha256.len(), other.share, other.temperature), (0, 0.4, 5.0));
+        let hotter = of("--teacher a --temperature 7");
+        assert_eq!((hotter.share, hotter.temperature), (0.4, 7.0));
+    }
+
+    #[test]
+    fn an_ensemble_has_no_epochs_to_count() {
+        let section = "[ensemble]\nruns = [\"a\", \"b\"]\n";
+        for flag in ["--epochs", "--steps"] {
+            let message = changed(section, &format!("{flag} 3")).unwrap_err().to_string();
+            assert!(message.contains(flag) && message.contains("--qat-epochs"), "{message}");
+        }
+        assert_eq!(changed(section, "--qat-epochs 3").unwrap().quantization.qat_epochs, 3);
     }
 
     #[test]
