@@ -4,7 +4,7 @@ mod common;
 
 use common::mnist;
 use tempfile::TempDir;
-use tenfold_trainer::config::Config;
+use tenfold_trainer::config::{Config, Pixels};
 use tenfold_trainer::data::{Dataset, Part};
 use tenfold_trainer::experiment::{Place, Sets, conduct};
 use tenfold_trainer::preset::{PRESETS, resolve};
@@ -30,12 +30,13 @@ fn every_preset_trains_exports_and_verifies() {
         let sets = Sets {
             train: first(&train, 32, &config),
             validation: first(&validation, 16, &config),
+            raw_validation: first(&validation, 16, &Config { pixels: Pixels::Raw, ..config.clone() }),
             test: first(&test, 40, &config),
         };
         let training = place.training(config.clone(), &sets).unwrap();
         let directory = TempDir::new().unwrap();
         let run = Destination::chosen(directory.path(), preset.name, false).unwrap().take().unwrap();
-        let finished = conduct(&training, &run, &sets.test).unwrap();
+        let finished = conduct(&training, &run, &sets).unwrap();
         let report = &finished.released.report;
         assert!(report.first_mismatch.is_none(), "{}: {:?}", preset.name, report.first_mismatch);
         assert_eq!(report.logits_equal, 40, "{}", preset.name);

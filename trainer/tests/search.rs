@@ -205,6 +205,36 @@ fn an_interrupted_search_goes_on_with_the_same_command() {
 }
 
 #[test]
+fn a_search_is_known_as_one_from_its_first_file_on() {
+    use core::time::Duration;
+    use std::process::{Command, Stdio};
+
+    let directory = workplace();
+    let [data, out] = ["", "out"].map(|name| path(&directory, name));
+    // So many candidates that their directories take a while.
+    let rates: Vec<String> = (1..=400).map(|rate| format!("{:?}", f64::from(rate) * 1e-4)).collect();
+    let space = write_space(
+        &directory,
+        &format!("trials = 400\n[choices]\ntraining.learning_rate = [{}]\n", rates.join(", ")),
+    );
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["search", &space, "--data", &data, "--out", &out])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = path(&directory, "out/0001");
+    while !fs::exists(&first).unwrap() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(fs::exists(path(&directory, "out/search.json")).unwrap());
+    assert!(!fs::exists(path(&directory, "out/0400")).unwrap(), "killed too late to tell");
+}
+
+#[test]
 fn a_candidate_that_diverges_is_in_the_table_and_ends_nothing() {
     let directory = workplace();
     let [data, out] = ["", "out"].map(|name| path(&directory, name));

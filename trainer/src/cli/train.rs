@@ -179,7 +179,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         directory.path().display()
     ));
     let _interrupts = Interrupts::catch()?;
-    let finished = args.resumable(directory.path(), conduct(&training, &directory, &sets.test))?;
+    let finished = args.resumable(directory.path(), conduct(&training, &directory, &sets))?;
     let report = &finished.released.report;
     super::print(&if args.json {
         runs::json(directory.path(), &name, core::slice::from_ref(&finished.result))?

@@ -223,7 +223,7 @@ impl Group {
         // A group is a folder among the logs, too.
         let logs = place.logs.as_ref().map(|logs| logs.join(self.path.file_name().unwrap_or_default()));
         let training = Place { logs, ..place.clone() }.training(config, sets)?;
-        Ok(conduct(&training, &directory, &sets.test)?.result)
+        Ok(conduct(&training, &directory, sets)?.result)
     }
 }
 

@@ -5,8 +5,8 @@
 //! configuration, seeds ---> seed-1/, seed-2/, ...  -> mean and deviation  a group of runs
 //! ```
 //!
-//! The figures of a run are those of its last epoch, on the whole test set; of a group, those of all of its
-//! runs. Nothing is chosen.
+//! The figures of a run are those of its last epoch, or with early stopping of its best, on the whole test set; of a
+//! group, those of all of its runs. Nothing is chosen.
 
 mod candidate;
 mod group;
@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn::tensor::Device;
 
-use crate::config::Config;
+use crate::config::{Config, Pixels};
 use crate::data::{Dataset, Parts, Source};
 use crate::export::{ExportOptions, Release, Released, golden, release};
 use crate::network::Plan;
@@ -38,6 +38,8 @@ pub struct Sets {
     pub train: Dataset,
     /// What decisions are made on.
     pub validation: Dataset,
+    /// The same as it is in the files, for those who distort it before it is prepared.
+    pub raw_validation: Dataset,
     /// What the final figures are of.
     pub test: Dataset,
 }
@@ -49,9 +51,15 @@ impl Sets {
     ///
     /// Where a file is missing or damaged, or images and network do not fit.
     pub fn load(source: &Source, config: &Config, plan: &Plan) -> Result<Self> {
-        let source = source.clone().divided(config.data.division()).with_pixels(config.pixels);
+        let source = source.clone().divided(config.data.division()).with_pixels(Pixels::Raw);
         let Parts { train, validation, test } = source.load_parts(plan.classes())?;
-        let sets = Self { train, validation, test };
+        let prepared = |set: Dataset| set.with_pixels(config.pixels);
+        let sets = Self {
+            train: prepared(train),
+            raw_validation: validation.clone(),
+            validation: prepared(validation),
+            test: prepared(test),
+        };
         sets.test.expect_size(plan.input.height, plan.input.width)?;
         golden::check(&sets.test)?;
         Ok(sets)
@@ -98,20 +106,22 @@ pub struct Finished {
     pub result: RunResult,
 }
 
-/// Trains in `directory` from where its checkpoint is, exports, verifies with all images of `test`, and saves
+/// Trains in `directory` from where its checkpoint is, exports, verifies with all test images of `sets`, and saves
 /// the figures as `result.json`.
 ///
 /// # Errors
 ///
 /// Where training diverges, the network breaks a rule of the export, or a file cannot be written. A difference
 /// between the files of the model is no error, but in the figures.
-pub fn conduct(training: &Training, directory: &RunDirectory, test: &Dataset) -> Result<Finished> {
+pub fn conduct(training: &Training, directory: &RunDirectory, sets: &Sets) -> Result<Finished> {
     let outcome = training.run(directory)?;
     let Outcome { float, quantized, provenance, history } = &outcome;
     let model = Release { float, quantized, provenance };
     let options = ExportOptions { own_directory: true, ..ExportOptions::default() };
-    let released = release(directory.path(), &model, &options, test, true)?;
-    let validation = validate(quantized, training.validation(), &Probe::default())?;
+    let released = release(directory.path(), &model, &options, &sets.test, true)?;
+    let mut images = sets.raw_validation.clone();
+    images.truncate(training.validation().len());
+    let validation = validate(quantized, &images, training.config().pixels, &Probe::default())?;
     let result = RunResult::new(provenance.seed, history, &released.report, validation);
     result.save(directory.path())?;
     Ok(Finished { released, result })

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! 5,000 images are few: of 25 mistakes, five more or less are chance. So each is shown several more times,
-//! distorted by a fixed seed. The copies are the same for every network, whatever it was trained with, so that
+//! distorted by a fixed seed; what a configuration does to its `pixels` comes after that, as on a board. The copies are the same for every network, whatever it was trained with, so that
 //! recipes can be compared; and the mean loss on them, which every image has a part in, tells networks apart that
 //! make as many mistakes. Computed by the runtime, from the integers that a board computes with.
 
@@ -14,7 +14,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmenter;
-use crate::config::Augmentation;
+use crate::config::{Augmentation, Pixels};
 use crate::data::Dataset;
 use crate::engine::runtime::RuntimeModel;
 use crate::engine::{BATCH, best_class, log_sum_exp, run_batches};
@@ -89,12 +89,18 @@ pub struct Validated {
     pub distorted: Score,
 }
 
-/// Shows the images to a network, as they are and distorted as `probe` says.
+/// Shows the images to a network, as they are and distorted as `probe` says. They are those of the files; the network
+/// takes its images prepared by `pixels`.
 ///
 /// # Errors
 ///
 /// Where the network does not fit the runtime's format, or the images do not fit the network.
-pub fn validate(network: &QuantizedNetwork, images: &Dataset, probe: &Probe) -> Result<Validated> {
+pub fn validate(
+    network: &QuantizedNetwork,
+    images: &Dataset,
+    pixels: Pixels,
+    probe: &Probe,
+) -> Result<Validated> {
     let input = network.input;
     ensure!(input.channels == 1, "{}: expected a network for images of one channel", network.name);
     images.expect_size(input.height, input.width)?;
@@ -112,11 +118,12 @@ pub fn validate(network: &QuantizedNetwork, images: &Dataset, probe: &Probe) -> 
     // The order of the batches is that of the images, so that the sum does not depend on timing.
     let score = |count: usize, show: &(dyn Fn(usize, &mut [u8]) + Sync)| -> Result<Score> {
         let batches = run_batches(count, BATCH, &|_| (), |range| {
-            let mut pixels = vec![0; range.len() * input.len()];
-            for (pixels, index) in pixels.chunks_exact_mut(input.len()).zip(range.clone()) {
-                show(index, pixels);
+            let mut shown = vec![0; range.len() * input.len()];
+            for (shown, index) in shown.chunks_exact_mut(input.len()).zip(range.clone()) {
+                show(index, shown);
             }
-            let logits = loaded.run(&pixels)?;
+            pixels.prepare(&mut shown, input.len());
+            let logits = loaded.run(&shown)?;
             let mut sum = Score::default();
             for (index, logits) in range.zip(&logits) {
                 let label = usize::from(images.labels[index % images.len()]);
@@ -186,6 +193,7 @@ mod tests {
         let images = images();
         let network = network(&images);
         let probe = Probe { copies: 3, ..Probe::default() };
+        let validate = |network: &_, images: &_, probe: &_| validate(network, images, Pixels::Raw, probe);
         let first = validate(&network, &images, &probe).unwrap();
         assert_eq!((first.plain.images, first.distorted.images), (40, 120));
         assert!(first.plain.loss.is_finite() && first.plain.loss != first.distorted.loss);
@@ -212,6 +220,30 @@ mod tests {
         let images = images();
         let network = network(&images);
         let wide = Dataset { height: 8, width: 18, ..images };
-        assert!(validate(&network, &wide, &Probe::default()).is_err());
+        assert!(validate(&network, &wide, Pixels::Raw, &Probe::default()).is_err());
+    }
+
+    #[test]
+    fn images_are_prepared_after_they_were_distorted() {
+        let images = images();
+        let network = network(&images);
+        let prepared = images.clone().with_pixels(Pixels::L2);
+        let probe = Probe { copies: 2, ..Probe::default() };
+        let after = validate(&network, &images, Pixels::L2, &probe).unwrap();
+        let before = validate(&network, &prepared, Pixels::Raw, &probe).unwrap();
+        assert_eq!(after.plain, before.plain);
+        assert_ne!(after.distorted.loss, before.distorted.loss);
+        // As it is defined, one copy of one image after the other.
+        let augmenter = Augmenter::new(&probe.distortion, images.height, images.width);
+        let mut copies = Dataset { images: Vec::new(), labels: Vec::new(), ..images.clone() };
+        for (copy, index) in (0..2).flat_map(|copy| (0..images.len()).map(move |index| (copy, index))) {
+            let mut distorted = vec![0.0; 144];
+            augmenter.distort(images.image(index), SEED, copy, index as u64, &mut distorted);
+            copies.images.extend(distorted.iter().map(|value| (value * 256.0) as u8));
+            copies.labels.push(images.labels[index]);
+        }
+        let expected =
+            validate(&network, &copies.with_pixels(Pixels::L2), Pixels::Raw, &probe).unwrap().plain;
+        assert_eq!(after.distorted, expected);
     }
 }

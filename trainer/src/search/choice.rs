@@ -129,6 +129,10 @@ impl Choice {
                 match (sections, last.as_str()) {
                     ([section], "epochs") if section == "training" => drop(place.remove("steps")),
                     ([section], "steps") if section == "training" => drop(place.remove("epochs")),
+                    // Those that were noted are of the runs of the base.
+                    ([section], "runs") if ["distillation", "ensemble"].contains(&section.as_str()) => {
+                        drop(place.remove("sha256"));
+                    }
                     _ => {}
                 }
                 place.insert(last.clone(), value.clone());

@@ -44,11 +44,11 @@ use serde_json::{Map, Value, json};
 use self::record::Records;
 use crate::config::{Config, Pixels};
 use crate::data::{Dataset, Source};
-use crate::experiment::{Place, validate};
+use crate::experiment::{Place, Validated, validate};
 use crate::files::{read, write_whole};
 use crate::network::plan;
 use crate::report::{duration, note, thousands};
-use crate::train::{Destination, Diverged, RunDirectory, Training, save_data_path};
+use crate::train::{Destination, Diverged, Outcome, RunDirectory, Training, save_data_path};
 
 /// The table of a search, in its directory.
 const TABLE: &str = "search.json";
@@ -95,7 +95,10 @@ struct Search<'a> {
 /// written; where a file cannot be written; and where the search is interrupted
 /// ([`Interrupted`](crate::train::Interrupted)). A candidate whose training diverges is no error, but in the table.
 pub fn search(space: &Space, options: &Options, place: &Place, source: &Source) -> Result<Findings> {
-    let mut search = Search::new(space, options, place, source)?;
+    let mut space = space.clone();
+    // All candidates learn from the same teachers, also after an interruption.
+    space.base.pin().with_context(|| space.origin.clone())?;
+    let mut search = Search::new(&space, options, place, source)?;
     search.take_directory()?;
     search.run()?;
     search.write()
@@ -163,6 +166,8 @@ impl<'a> Search<'a> {
                 "{shown}: expected the directory of a search, an empty one, or none; choose another --out"
             );
             fs::create_dir_all(out).with_context(|| format!("cannot create the directory {shown}"))?;
+            // First of all: by it, the directory is known as that of a search.
+            self.write()?;
         }
         for index in 0..self.candidates.len() {
             self.check_candidate(index)?;
@@ -243,7 +248,7 @@ impl<'a> Search<'a> {
                 seed,
                 // Of all epochs, those before an interruption included.
                 seconds: outcome.history.iter().map(|epoch| epoch.seconds).sum(),
-                validated: Some(validate(&outcome.quantized, training.validation(), &self.space.probe)?),
+                validated: Some(self.validate(&outcome, &training)?),
                 failed: None,
             },
             Err(error) if error.is::<Diverged>() => Record {
@@ -255,6 +260,13 @@ impl<'a> Search<'a> {
             Err(error) => return Err(error),
         };
         record.save(&path)
+    }
+
+    fn validate(&mut self, outcome: &Outcome, training: &Training) -> Result<Validated> {
+        let loaded = self.images.load(training.config())?;
+        let mut images = loaded.raw_validation.clone();
+        images.truncate(training.validation().len());
+        validate(&outcome.quantized, &images, loaded.pixels, &self.space.probe)
     }
 
     /// The recipe of a run: that of the candidate, with the epochs of the rung, and as large a share of the epochs with
@@ -385,27 +397,36 @@ struct Loaded {
     classes: usize,
     train: Dataset,
     validation: Dataset,
+    /// As they are in the files: they are distorted before they are prepared.
+    raw_validation: Dataset,
 }
 
 impl Images {
     /// A run of `config` that is ready to start; nothing is written.
     fn training(&mut self, config: &Config, place: &Place) -> Result<Training> {
+        let Loaded { train, validation, .. } = self.load(config)?;
+        let mut training =
+            Training::new(config.clone(), train.clone(), validation.clone(), &place.devices, place.backend)?;
+        training.interrupt_when(place.interrupted);
+        Ok(training)
+    }
+
+    /// The images as `config` has them.
+    fn load(&mut self, config: &Config) -> Result<&Loaded> {
         let (pixels, classes) = (config.pixels, plan(config)?.classes());
         let fits = |loaded: &Loaded| loaded.pixels == pixels && loaded.classes == classes;
         let index = match self.loaded.iter().position(fits) {
             Some(index) => index,
             None => {
+                let raw = self.source.clone().with_pixels(Pixels::Raw);
+                let (train, raw_validation) = raw.load_without_test(classes)?;
                 let (train, validation) =
-                    self.source.clone().with_pixels(pixels).load_without_test(classes)?;
-                self.loaded.push(Loaded { pixels, classes, train, validation });
+                    (train.with_pixels(pixels), raw_validation.clone().with_pixels(pixels));
+                self.loaded.push(Loaded { pixels, classes, train, validation, raw_validation });
                 self.loaded.len() - 1
             }
         };
-        let Loaded { train, validation, .. } = &self.loaded[index];
-        let mut training =
-            Training::new(config.clone(), train.clone(), validation.clone(), &place.devices, place.backend)?;
-        training.interrupt_when(place.interrupted);
-        Ok(training)
+        Ok(&self.loaded[index])
     }
 }
 
@@ -425,13 +446,19 @@ fn difference(old: &Value, new: &Value) -> Option<String> {
     let (Value::Object(first), Value::Object(second)) = (old, new) else {
         return (old != new).then(|| "its table is of another version".to_owned());
     };
+    let (mut first, mut second) = (first.clone(), second.clone());
     if let (Some(Value::String(old)), Some(Value::String(new))) = (first.get("base"), second.get("base"))
         && let (Ok(old), Ok(new)) = (Config::parse(old, "base"), Config::parse(new, "base"))
-        && let Ok(Some(difference)) = old.difference(&new)
+        && let Ok(difference) = old.difference(&new)
     {
-        return Some(format!("the base has {difference}"));
+        if let Some(difference) = difference {
+            return Some(format!("the base has {difference}"));
+        }
+        // The same may be written in two ways, as where a teacher has moved.
+        first.remove("base");
+        second.remove("base");
     }
-    of_objects("", first, second)
+    of_objects("", &first, &second)
 }
 
 fn of_objects(place: &str, first: &Map<String, Value>, second: &Map<String, Value>) -> Option<String> {
@@ -466,5 +493,13 @@ mod tests {
         other["budget"] = json!({});
         assert_eq!(difference(&begun, &other).unwrap(), "[budget] macs = not set, but it was 9");
         assert!(difference(&Value::Null, &begun).unwrap().contains("version"));
+        let base = |section: &str| {
+            let text = crate::preset::resolve("nano").unwrap().to_toml().unwrap() + section;
+            json!({ "base": text, "seed": 1 })
+        };
+        let before = base("[distillation]\nruns = [\"a\"]\nsha256 = [\"1\"]\n");
+        assert_eq!(difference(&before, &base("[distillation]\nruns = [\"b\"]\nsha256 = [\"1\"]\n")), None);
+        let other = base("[distillation]\nruns = [\"a\"]\nsha256 = [\"2\"]\n");
+        assert!(difference(&before, &other).unwrap().contains("sha256"));
     }
 }
