@@ -141,6 +141,63 @@ fn mistakes_are_found_before_any_work() {
 }
 
 #[test]
+fn a_vote_is_of_the_runs_that_are_there() {
+    let directory = TempDir::new().unwrap();
+    let out = path(&directory, "out");
+    let vote = ["reproduce", "--quick", "--recipe", "authors", "--out", &out, "--only", "vote3"];
+    let line = failure(&vote);
+    assert!(
+        line.contains("too few finished runs of keras-cnn") && line.contains("--only keras-cnn"),
+        "{line}"
+    );
+    success(&[&vote[..], &["--only", "keras-cnn"]].concat());
+    let file = format!("{out}/vote3/result.json");
+    let read = || -> Value { serde_json::from_slice(&fs::read(&file).unwrap()).unwrap() };
+    let whole = read();
+    assert_eq!(whole["sha256"].as_array().unwrap().len(), 3, "{whole}");
+
+    // Figures of these runs stay; those of others, or of nobody knows whom, are computed again.
+    let mut changed = whole.clone();
+    changed["quantized"]["correct"] = 0.into();
+    let vote_again = |votes: &Value| {
+        fs::write(&file, votes.to_string()).unwrap();
+        success(&vote);
+        read()
+    };
+    assert_eq!(vote_again(&changed), changed);
+    changed["sha256"][2] = "of another run".into();
+    assert_eq!(vote_again(&changed), whole);
+    changed.as_object_mut().unwrap().remove("sha256");
+    assert_eq!(vote_again(&changed), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_work_also_where_no_network_is_trained() {
+    use std::process::{Command, Stdio};
+
+    let directory = TempDir::new().unwrap();
+    let out = path(&directory, "out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.args(["reproduce", "--quick", "--out", &out]);
+    for row in ["naive-bayes", "sgd-linear", "sgd-linear-scaled"] {
+        command.args(["--only", row]);
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It listens before it writes its first file.
+    let document = format!("{out}/RESULTS.md");
+    while !fs::exists(&document).unwrap() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(core::time::Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted between two rows") && text.contains("the same command"), "{text}");
+}
+
+#[test]
 fn classic_classifiers_are_no_networks() {
     let line = failure(&["train", "naive-bayes"]);
     assert!(line.contains("trainer baseline naive-bayes"), "{line}");

@@ -35,6 +35,7 @@ use anyhow::{Context, Result};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::{note, warn};
+use crate::reproduce::Stopped;
 use crate::train::Interrupted;
 
 /// Learns handwritten digits, and puts them on a board.
@@ -128,7 +129,7 @@ pub fn main() -> ExitCode {
     };
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Interrupted>() => {
+        Err(error) if error.is::<Interrupted>() || error.is::<Stopped>() => {
             note(&format!("{:#}; {error}", error.root_cause()));
             ExitCode::from(interrupt::EXIT_CODE)
         }

@@ -10,7 +10,7 @@ use super::print;
 use crate::data;
 use crate::experiment::{MAX_RUNS, Place};
 use crate::report::{Align, Look, table};
-use crate::reproduce::{Line, Options, ROWS, Recipe, reproduce};
+use crate::reproduce::{Line, Options, ROWS, Recipe, Stopped, reproduce};
 use crate::train::{Backend, Interrupted};
 
 /// Options of `trainer reproduce`.
@@ -63,10 +63,10 @@ fn after_help() -> String {
 Rows: {names}.
 
 Run it in as many pieces as you like: what is finished is not run again, and after Ctrl-C, a crash or a
-power cut the same command goes on after the last whole epoch. Cheap rows come first. The table is
-written after every run; it says which rows were not run. A row without runs here, or with fewer than
-are recorded in models/results.json, keeps its recorded line: to add the runs of another machine, run
-their rows there, and bring the file here.
+power cut the same command goes on: at the next step after Ctrl-C, else after the last whole epoch.
+Cheap rows come first. The table is written after every run; it says which rows were not run. A row
+without runs here, or with fewer than are recorded in models/results.json, keeps its recorded line: to
+add the runs of another machine, run their rows there, and bring the file here.
 
 Examples:
   trainer reproduce --quick                                a minute: does everything work?
@@ -111,9 +111,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         logs: None,
     };
     let _interrupts = Interrupts::catch()?;
-    let lines = reproduce(&options, &place, &source).map_err(|error| match error.is::<Interrupted>() {
-        true => error.context("continue with the same command"),
-        false => error,
+    let lines = reproduce(&options, &place, &source).map_err(|error| {
+        match error.is::<Interrupted>() || error.is::<Stopped>() {
+            true => error.context("continue with the same command"),
+            false => error,
+        }
     })?;
     print(&if args.json {
         serde_json::to_string(&lines).context("writing the table as JSON")? + "\n"

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What is finished is in the directories of the runs: a run that has its `result.json` is not run again, and
-//! one that was interrupted goes on after its last epoch. The table is read from what is there; of rows whose
+//! one that was interrupted goes on where it was saved. The table is read from what is there; of rows whose
 //! runs are on another machine, or deleted, the record of earlier lines keeps the figures. So the work can be
 //! done in pieces, and on several machines.
 
@@ -19,6 +19,7 @@ mod votes;
 pub use line::{Line, Size};
 pub use rows::{Kind, ROWS, Recipe, Row};
 
+use core::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -65,6 +66,21 @@ impl Options {
     }
 }
 
+/// The work was interrupted between two rows; what is finished is saved.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// Rows that were not begun.
+    pub left: usize,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "interrupted between two rows, {} of them left; the others are saved", self.left)
+    }
+}
+
+impl core::error::Error for Stopped {}
+
 /// Digits.
 const CLASSES: usize = 10;
 /// Steps of each phase in a trial.
@@ -91,7 +107,8 @@ struct Job {
 /// # Errors
 ///
 /// Where a row is unknown or its runs are of another recipe, before anything is run; where a file cannot be
-/// written; and at the end where a row failed.
+/// written; where the work is interrupted ([`Interrupted`], or [`Stopped`] between two rows); and at the end where a row
+/// failed.
 pub fn reproduce(options: &Options, place: &Place, source: &Path) -> Result<Vec<Line>> {
     for name in &options.only {
         let names = || ROWS.map(|row| row.name).join(", ");
@@ -110,7 +127,13 @@ pub fn reproduce(options: &Options, place: &Place, source: &Path) -> Result<Vec<
     // Before the work: a document that cannot be written should not cost it.
     write_document(&all, options)?;
     let mut failures = Vec::new();
+    // Only a network looks for an interrupt while it works.
+    let go_on = |left: usize| match (place.interrupted)() {
+        true => Err(anyhow!(Stopped { left })),
+        false => Ok(()),
+    };
     for (number, job) in wanted.iter().enumerate() {
+        go_on(wanted.len() - number)?;
         note(&format!("{} ({} of {})", job.row.directory(job.recipe), number + 1, wanted.len()));
         let done = job.run(options, place, source, &mut || write_document(&all, options));
         if let Err(error) = done {
@@ -121,6 +144,9 @@ pub fn reproduce(options: &Options, place: &Place, source: &Path) -> Result<Vec<
             note(&format!("failed: {error:#}"));
             failures.push(error);
         }
+    }
+    if !wanted.is_empty() {
+        go_on(0)?;
     }
     let lines = write_document(&all, options)?;
     match failures.len() {
@@ -215,24 +241,40 @@ impl Job {
             }
             (Kind::Vote(of), _) => {
                 let of = Row::named(of).ok_or_else(|| anyhow!("{of}: no such row"))?;
-                let group = options.out.join(of.directory(self.recipe));
-                if load::<Votes>(&path)?.is_none() && Group::is_at(&group) {
-                    let group = Group::open(&group)?;
-                    let source = Source::open(source, group.config().data.division())?;
-                    let mut test = source.load(Part::Test, CLASSES)?;
-                    if options.quick {
-                        test.truncate(QUICK_TEST_IMAGES);
-                    }
-                    match votes::votes(&group, &test)? {
-                        Some(votes) => save(&path, &votes)?,
-                        None => {
-                            note(&format!("{}: too few finished runs of {} to vote", self.row.name, of.name))
-                        }
-                    }
-                }
+                self.run_vote(&path, of, options, source)?;
             }
         }
         after().map(drop)
+    }
+
+    /// Has runs of the row `of` vote, unless they have voted already. Who asks for this row gets it or is told why not;
+    /// among all rows, it may be early.
+    fn run_vote(&self, path: &Path, of: &Row, options: &Options, source: &Path) -> Result<()> {
+        let known = load::<Votes>(path)?;
+        let directory = options.out.join(of.directory(self.recipe));
+        let group = Group::is_at(&directory).then(|| Group::open(&directory)).transpose()?;
+        let voters = group.as_ref().map(votes::voters).transpose()?.flatten();
+        let (Some(group), Some(voters)) = (group, voters) else {
+            let few = format!("{}: too few finished runs of {} to vote, of {VOTERS}", self.row.name, of.name);
+            ensure!(
+                known.is_some() || options.only.is_empty(),
+                "{few}; run them too, with `--only {} --runs {VOTERS}`",
+                of.name
+            );
+            if known.is_none() {
+                note(&few);
+            }
+            return Ok(());
+        };
+        if known.is_some_and(|votes| votes.sha256 == voters.sha256) {
+            return Ok(());
+        }
+        let source = Source::open(source, group.config().data.division())?;
+        let mut test = source.load(Part::Test, CLASSES)?;
+        if options.quick {
+            test.truncate(QUICK_TEST_IMAGES);
+        }
+        save(path, &votes::votes(&group, voters, &test)?)
     }
 
     fn run_network(
