@@ -7,6 +7,7 @@
 //! ```
 
 use anyhow::{Result, bail, ensure};
+use tenfold_runtime::format::MAX_KERNEL;
 
 use crate::config::{Config, Layer, Padding, Pair};
 use crate::model::{FloatLayer, FloatNetwork, Operation};
@@ -23,6 +24,12 @@ use super::plan::{Plan, Step, plan};
 pub fn joined_layers(config: &Config, members: usize) -> Result<Vec<Layer>> {
     let plan = plan(config)?;
     let mut steps = plan.steps.iter().filter(|step| step.weights() > 0 && !step.average);
+    let is_average = |step: &&Step| step.average || matches!(step.operation, Operation::AveragePool(_));
+    let mut averages = plan.steps.iter().filter(is_average);
+    let hidden_dense = |from: usize| {
+        let hidden = config.layers.iter().take(config.layers.len().saturating_sub(1));
+        hidden.skip(from).any(|layer| matches!(layer, Layer::Dense { .. }))
+    };
     let mut joined = Vec::new();
     let mut apart = false;
     for (index, layer) in config.layers.iter().enumerate() {
@@ -57,6 +64,15 @@ pub fn joined_layers(config: &Config, members: usize) -> Result<Vec<Layer>> {
             }
             Layer::Dense { units, bits } => {
                 let input = steps.next().map_or([1, 1], |step| [step.input.height, step.input.width]);
+                let most = usize::from(MAX_KERNEL);
+                ensure!(
+                    input.iter().all(|side| *side <= most),
+                    "layer {} (dense): it would become a convolution with a window of {}x{}, as large as its input, and \
+                     the runtime has windows of up to {most}x{most}; expected a conv or a pool before it",
+                    index + 1,
+                    input[0],
+                    input[1]
+                );
                 apart = true;
                 Layer::Conv {
                     filters: units * members,
@@ -67,6 +83,18 @@ pub fn joined_layers(config: &Config, members: usize) -> Result<Vec<Layer>> {
                     bits,
                 }
             }
+            Layer::AveragePool { size, stride } => {
+                averages.next();
+                Layer::AveragePool { size, stride }
+            }
+            // The rows and columns, of which one each is left, stay for the convolution that a dense layer becomes.
+            Layer::GlobalAveragePool {} => match averages.next() {
+                Some(step) if hidden_dense(index) => {
+                    let size = Pair([step.input.height, step.input.width]);
+                    Layer::AveragePool { size, stride: None }
+                }
+                _ => Layer::GlobalAveragePool {},
+            },
             other => other,
         };
         joined.push(layer);
@@ -106,7 +134,11 @@ fn join_layers(step: &Step, parts: &[&FloatLayer]) -> Result<FloatLayer> {
     let concatenated = |of: fn(&FloatLayer) -> &Vec<f32>| -> Vec<f32> {
         parts.iter().flat_map(|part| of(part).iter().copied()).collect()
     };
-    let (weights, bias) = if dense {
+    let whole = parts.first().filter(|part| step.average && part.weights.len() == step.weights());
+    let (weights, bias) = if let Some(part) = whole {
+        // An average of the image itself, before the members part: they have it in common.
+        (part.weights.clone(), part.bias.clone())
+    } else if dense {
         // A row of weights for each class: those of all members side by side, since theirs are the channels.
         let rows = (0..step.channels()).flat_map(|class| {
             parts.iter().flat_map(move |part| {
@@ -163,6 +195,13 @@ mod tests {
         { type = "flatten" }, { type = "dense", units = 7 }, { type = "batch_norm" }, { type = "relu" },
         { type = "dense", units = 5 }, { type = "tanh" }, { type = "dense", units = 10 }"#;
 
+    /// The members have the first average in common, and a map of one place before a dense layer.
+    const AVERAGES: &str = r#"
+        { type = "average_pool", size = 3 },
+        { type = "conv", filters = 4, kernel = 2 }, { type = "batch_norm" }, { type = "relu" },
+        { type = "global_average_pool" }, { type = "dense", units = 6 }, { type = "tanh" },
+        { type = "dense", units = 10 }"#;
+
     fn config(layers: &str) -> Config {
         Config::parse(&format!("name = \"t\"\ninput = [12, 12, 1]\nlayers = [{layers}]"), "t").unwrap()
     }
@@ -179,7 +218,20 @@ mod tests {
 
     #[test]
     fn the_logits_of_an_ensemble_are_the_mean_of_its_members() {
-        let of_member = config(LAYERS);
+        let (joined_plan, members) = joined(LAYERS);
+        joined(AVERAGES);
+
+        // Of other members, it says what does not fit.
+        let message = join(&joined_plan, &members[..2]).unwrap_err().to_string();
+        assert!(message.contains("conv1") && message.contains("weights"), "{message}");
+        let shorter = FloatNetwork { layers: members[0].layers[1..].to_vec(), ..members[0].clone() };
+        let message = join(&joined_plan, &[shorter, members[1].clone(), members[2].clone()]).unwrap_err();
+        assert!(message.to_string().contains("layers, where the ensemble has"), "{message}");
+    }
+
+    /// The ensemble of three networks of these layers, whose logits were found to be the mean of theirs, and the three.
+    fn joined(layers: &str) -> (Plan, Vec<FloatNetwork>) {
+        let of_member = config(layers);
         let member_plan = plan(&of_member).unwrap();
         let structure = Structure::float(&member_plan);
         let mut mean = vec![0.0; 30];
@@ -194,19 +246,13 @@ mod tests {
                 fold(&member_plan, &structure, &parameters, &statistics)
             })
             .collect();
-        let layers = joined_layers(&of_member, 3).unwrap();
-        let joined_plan = plan(&Config { layers, ..of_member }).unwrap();
+        let joined_plan =
+            plan(&Config { layers: joined_layers(&of_member, 3).unwrap(), ..of_member }).unwrap();
         let joined = join(&joined_plan, &members).unwrap();
         let found = logits(&joined_plan, Structure::float(&joined_plan).parameters_of(&joined), Vec::new());
         let close = found.iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()));
-        assert!(close, "{found:?}, expected {mean:?}");
-
-        // Of other members, it says what does not fit.
-        let message = join(&joined_plan, &members[..2]).unwrap_err().to_string();
-        assert!(message.contains("conv1") && message.contains("weights"), "{message}");
-        let shorter = FloatNetwork { layers: members[0].layers[1..].to_vec(), ..members[0].clone() };
-        let message = join(&joined_plan, &[shorter, members[1].clone(), members[2].clone()]).unwrap_err();
-        assert!(message.to_string().contains("layers, where the ensemble has"), "{message}");
+        assert!(close, "{layers}: {found:?}, expected {mean:?}");
+        (joined_plan, members)
     }
 
     #[test]
@@ -225,5 +271,16 @@ mod tests {
         }
         let message = joined_layers(&config, 2).unwrap_err().to_string();
         assert!(message.contains("layer 1 (conv)") && message.contains("2 groups"), "{message}");
+
+        // A dense layer over a whole image is beyond the largest window.
+        let layers = format!(
+            "{{ type = \"flatten\" }}, {{ type = \"dense\", units = 8 }}, {{ type = \"relu\" }}, {tail}"
+        );
+        let mut mlp = self::config(&layers);
+        joined_layers(&mlp, 2).unwrap();
+        (mlp.input[0], mlp.input[1]) = (16, 15);
+        let message = joined_layers(&mlp, 2).unwrap_err().to_string();
+        assert!(message.contains("layer 2 (dense)") && message.contains("window of 16x15"), "{message}");
+        assert!(message.contains("up to 15x15"), "{message}");
     }
 }

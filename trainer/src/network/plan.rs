@@ -187,7 +187,8 @@ fn check_normalized(first: &Step) -> Result<()> {
         Operation::Convolution { window, .. } if !first.average => {
             ensure!(
                 window.padding == [0; 4],
-                "the convolution after it pads with zeros, which stand for another grey there than on the board;                  expected padding = \"valid\" (or no normalize layer)"
+                "the convolution after it pads with zeros, which stand for another grey there than on the board; \
+                 expected padding = \"valid\" (or no normalize layer)"
             );
             Ok(())
         }
@@ -337,7 +338,8 @@ mod tests {
                 format!(
                     "{{type=\"normalize\",mean=0.5,sd=1}},{{type=\"conv\",filters=4,kernel=3,padding=\"same\"}},{TAIL}"
                 ),
-                "layer 1 (normalize): the convolution after it pads with zeros",
+                "layer 1 (normalize): the convolution after it pads with zeros, which stand for another grey there than \
+                 on the board; expected padding = \"valid\" (or no normalize layer)",
             ),
             (
                 format!("{{type=\"normalize\",mean=0.5,sd=1}},{{type=\"max_pool\",size=2}},{TAIL}"),
