@@ -372,3 +372,6 @@ fn tally(logits: Tensor<2>, labels: &[u8]) -> Result<Tally> {
     }
     Ok(tally)
 }
+
+#[cfg(test)]
+mod tests;
