@@ -43,8 +43,8 @@ pub(super) fn render(search: &Search<'_>, findings: &Findings) -> String {
         text.push_str(&format!("- Budget: {}; weights count with their biases.\n", limits.join(", ")));
     }
     text.push_str(&format!(
-        "- Figures are of the quantized network, as the runtime computes it, on the {} validation images of {} after \
-         the last epoch, in per cent; means where there are several seeds. **Distorted**: on {} copies of each, the \
+        "- Figures are of the quantized network that a run left, as the runtime computes it, on the {} validation images \
+         of {}, in per cent; means where there are several seeds. **Distorted**: on {} copies of each, the \
          same for every candidate. Ranked by the loss on these, within the rung that a candidate came to. No test image \
          was read.\n",
         thousands(search.validation_images as u64),
