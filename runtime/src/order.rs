@@ -15,19 +15,27 @@
 //!
 //! [`Order::Planar`] and [`Order::Narrow`] are for cores that multiply 32 bits only, and put two pixels
 //! into one factor.
+//!
+//! Weights of 4 and 2 bits are [packed](Packing) in these three orders, for a kernel to unpack.
 
 mod interleaved;
+mod packed;
+mod paired;
 mod planar;
 
 pub use interleaved::Interleaved;
 pub(crate) use interleaved::{CHANNELS, GROUP_BYTES, INPUTS};
+#[allow(unused_imports, reason = "for the back ends that have loops for the orders")]
+pub(crate) use packed::Unpacked;
+pub(crate) use packed::{PackedSums, Packing};
+pub use paired::Paired;
 pub use planar::Planar;
 #[allow(unused_imports, reason = "for the back ends that have loops for the order")]
 pub(crate) use planar::{Pieces, SUM_WORDS};
 
-use crate::constant::{at, magnitude, smaller};
+use crate::constant::at;
 use crate::format::features::{self as f, ALL, any};
-use crate::model::{Layer, Operation, Parameters, Shape, Window};
+use crate::model::{Layer, Operation, Shape, Window};
 
 /// How the weights of a run lie in the file. A file ordered for one core runs on every other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +44,9 @@ pub enum Order {
     /// `[kernel row][kernel column][channel]`, packed.
     #[default]
     Plain,
-    /// Pairs of 8-bit weights, for cores that multiply 16-bit halves; see `docs/FORMAT.md`.
+    /// Pairs of weights, for cores that multiply 16-bit halves; see `docs/FORMAT.md`.
     Paired,
-    /// `[channel][kernel row][kernel column]`, 8 bits in offset binary, for cores without such an
+    /// `[channel][kernel row][kernel column]`, those of 8 bits in offset binary, for cores without such an
     /// instruction; see `docs/FORMAT.md`.
     Planar,
     /// As planar, but in two's complement, and with a byte that says whether the products of a kernel
@@ -107,17 +115,27 @@ impl Arrangement {
         }
     }
 
+    /// Where the weights of a run are.
+    pub(crate) const fn packing(&self) -> Packing {
+        match self {
+            Self::Paired(paired) => paired.packing(),
+            Self::Planar(planar) | Self::Narrow(planar) => planar.packing(),
+        }
+    }
+
     /// Bytes of one run.
     #[must_use]
     pub const fn run_bytes(&self) -> usize {
+        let packing = self.packing();
         match self {
+            _ if packing.is_packed::<ALL>() => packing.words() * 4,
             Self::Paired(paired) => paired.run_bytes(),
             Self::Planar(planar) => planar.run_bytes(),
             Self::Narrow(planar) => planar.narrow_run_bytes(),
         }
     }
 
-    /// Place of a weight in its run.
+    /// Place of a weight in its run, where each takes a byte.
     #[must_use]
     pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
         match self {
@@ -126,21 +144,28 @@ impl Arrangement {
         }
     }
 
-    /// The weight that a byte of a run stands for.
+    /// The weight at a place of a run; 0 beyond it.
     #[must_use]
-    pub const fn weight(&self, byte: u8) -> i8 {
-        match self {
-            Self::Paired(_) | Self::Narrow(_) => byte as i8,
-            Self::Planar(_) => (byte ^ 0x80) as i8,
+    pub const fn weight(&self, run: &[u8], place: usize) -> i8 {
+        let packing = self.packing();
+        if packing.is_packed::<ALL>() {
+            return packing.weight(run, place);
+        }
+        match (self, at(run, place)) {
+            (Self::Paired(_) | Self::Narrow(_), Some(byte)) => byte as i8,
+            (Self::Planar(_), Some(byte)) => (byte ^ 0x80) as i8,
+            (_, None) => 0,
         }
     }
 
-    /// The byte that stands for a weight.
-    #[must_use]
-    pub const fn byte(&self, weight: i8) -> u8 {
-        match self {
-            Self::Paired(_) | Self::Narrow(_) => weight as u8,
-            Self::Planar(_) => weight as u8 ^ 0x80,
+    /// Puts a weight at a place of a run that has none there yet.
+    #[cfg(feature = "writer")]
+    pub(crate) fn set_weight(&self, run: &mut [u8], place: usize, weight: i8) {
+        let packing = self.packing();
+        if packing.is_packed::<ALL>() {
+            packing.set(run, place, weight);
+        } else if let Some(byte) = run.get_mut(place) {
+            *byte = weight as u8 ^ if matches!(self, Self::Planar(_)) { 0x80 } else { 0 };
         }
     }
 
@@ -154,9 +179,10 @@ impl Arrangement {
         })
     }
 
-    /// Whether a run holds nothing beside its weights that would change a sum.
+    /// Whether a run of 8-bit weights holds nothing beside them that would change a sum.
     pub(crate) const fn is_well_formed<const FEATURES: u32>(&self, run: &[u8]) -> bool {
         match self {
+            _ if self.packing().is_packed::<FEATURES>() => true,
             Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.is_well_formed(run),
             Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => match run.split_last() {
                 Some((flag, weights)) => *flag == planar.is_wide(weights) as u8,
@@ -170,7 +196,9 @@ impl Arrangement {
     /// Completes a run that has all its weights.
     #[cfg(feature = "writer")]
     pub(crate) fn complete(self, run: &mut [u8]) {
-        if let (Self::Narrow(planar), Some((flag, weights))) = (self, run.split_last_mut()) {
+        if let (Self::Narrow(planar), Some((flag, weights))) = (self, run.split_last_mut())
+            && !self.packing().is_packed::<ALL>()
+        {
             *flag = u8::from(planar.is_wide(weights));
         }
     }
@@ -187,220 +215,29 @@ impl Arrangement {
     /// What to add to the bias of an output channel with these weights to get the bias in the file.
     #[must_use]
     pub fn bias_offset(&self, run: &[u8]) -> i32 {
-        match (self, run.split_last()) {
-            (Self::Narrow(_), Some((_, weights))) => {
-                self.input_offset() * weights.iter().map(|&byte| i32::from(byte as i8)).sum::<i32>()
-            }
-            _ => 0,
-        }
-    }
-
-    /// Words of workspace for a row of outputs.
-    pub(crate) const fn workspace_words<const FEATURES: u32>(&self, output: Shape) -> usize {
         match self {
-            Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => paired.workspace_words(output),
-            Self::Planar(planar) if any(FEATURES, f::PLANAR_CONVOLUTION) => planar.workspace_words(output),
-            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => planar.narrow_words(output),
+            Self::Narrow(_) => {
+                let weights = (0..self.packing().places()).map(|place| self.weight(run, place));
+                self.input_offset() * weights.map(i32::from).sum::<i32>()
+            }
             _ => 0,
         }
     }
-}
 
-/// Most columns of a kernel whose pairs follow each other before the next row's.
-const GROUP: usize = 3;
-
-/// Where the weights of an output channel lie in [`Order::Paired`].
-#[derive(Clone, Copy, Debug)]
-pub struct Paired {
-    height: usize,
-    width: usize,
-    channels: usize,
-    stride: usize,
-    is_pooled: bool,
-}
-
-/// Most words of workspace for a convolution without a pool, which can be computed in pieces.
-const MOST_PIECE: usize = 256;
-
-/// Most pixels of a row that are computed side by side where there is no pool.
-const MOST_PIXELS: usize = 4;
-
-impl Paired {
-    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group, and a
-    /// kernel of 3 x 3 without a pool at stride 1 or 2, or of 3 x 3 or 5 x 5 at stride 1 with a pool of
-    /// 2 x 2 at stride 2.
-    #[must_use]
-    pub const fn new(
-        window: Window,
-        groups: u16,
-        pool: Window,
-        weight_bits: u8,
-        channels: u16,
-    ) -> Option<Self> {
-        Self::among::<ALL>(window, groups, pool, weight_bits, channels)
-    }
-
-    /// As [`new`](Self::new), for a convolution that uses nothing but `FEATURES`: what these leave out is
-    /// known to the compiler then.
-    const fn among<const FEATURES: u32>(
-        window: Window,
-        groups: u16,
-        pool: Window,
-        weight_bits: u8,
-        channels: u16,
-    ) -> Option<Self> {
-        let (has_pools, has_none) = (any(FEATURES, f::FUSED_POOL), any(FEATURES, f::UNPOOLED));
-        let (is_pooled, is_single) = (has_pools && pool.is(2, 2), has_none && pool.is(1, 1));
-        let side = match window.kernel {
-            [3, 3] if any(FEATURES, f::KERNEL_3) && (is_pooled || is_single) => 3,
-            [5, 5] if any(FEATURES, f::KERNEL_5) && is_pooled => 5,
-            _ => return None,
-        };
-        let stride = match window.stride {
-            [1, 1] => 1,
-            [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
-            _ => return None,
-        };
-        if groups != 1 || weight_bits != 8 {
-            return None;
-        }
-        let channels = channels as usize;
-        Some(Self { height: side, width: side, channels, stride, is_pooled })
-    }
-
-    /// As [`new`](Self::new), where the weights are in this order.
-    #[must_use]
-    pub fn of(
-        parameters: &Parameters<'_>,
-        window: Window,
-        groups: u16,
-        pool: Window,
-        channels: u16,
-    ) -> Option<Self> {
-        match parameters.order {
-            Order::Paired => Self::new(window, groups, pool, parameters.weight_bits, channels),
-            _ => None,
-        }
-    }
-
-    /// Channel pairs; 1 where columns are paired.
-    #[must_use]
-    pub const fn planes(&self) -> usize {
-        self.channels.div_ceil(2)
-    }
-
-    /// Bytes of the weights of one channel pair.
-    #[must_use]
-    pub const fn plane_bytes(&self) -> usize {
-        let across = if self.channels == 1 { self.width.div_ceil(2) } else { self.width };
-        (self.height * across).div_ceil(2) * 4
-    }
-
-    /// Whether a pool of 2 x 2 follows.
-    #[cfg(back_end = "armv7em")]
-    pub(crate) const fn is_pooled(&self) -> bool {
-        self.is_pooled
-    }
-
-    /// Rows, and columns, of the kernel.
-    #[cfg(back_end = "armv7em")]
-    pub(crate) const fn side(&self) -> usize {
-        self.height
-    }
-
-    /// Columns from a pixel to the next.
-    #[cfg(back_end = "armv7em")]
-    pub(crate) const fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Whether the pairs are of columns, not of channels.
-    #[cfg(back_end = "armv7em")]
-    pub(crate) const fn pairs_columns(&self) -> bool {
-        self.channels == 1
-    }
-
-    /// Pixels of a row of `width` that are computed side by side from `column` on.
-    pub(crate) const fn pixels(width: usize, column: usize) -> usize {
-        match width.saturating_sub(column) {
-            0 => 1,
-            left => smaller(left, MOST_PIXELS),
-        }
-    }
-
-    /// Words that one plane of the input takes in the workspace, widened to 16 bits, for
-    /// `pixels` pixels side by side, or for the four under a pool.
-    pub(crate) const fn plane_words(&self, pixels: usize) -> usize {
-        let pairs_columns = self.channels == 1;
-        match (self.is_pooled, self.width) {
-            // Rows of 2 words, for each pair of columns.
-            (true, _) if pairs_columns => self.width.div_ceil(2) * 2 * (self.height + 1),
-            (false, _) if pairs_columns => self.width.div_ceil(2) * self.height * pixels,
-            (true, 5) => 6 * (4 + 3),
-            (true, _) => (self.height + 1) * (self.width + 1),
-            (false, _) => self.height * (self.width + self.stride * (pixels - 1)),
-        }
-    }
-
-    /// Words of workspace: the widened input of one window of the pool; or, of a block of pixels, the
-    /// planes and the four sums of an output, as far as they fit: more of them are kept in pieces.
-    pub(crate) const fn workspace_words(&self, output: Shape) -> usize {
-        let pixels = Self::pixels(output.width as usize, 0);
-        let planes = self.planes() * self.plane_words(pixels);
-        if self.is_pooled {
-            return planes;
-        }
-        smaller(planes + 4, MOST_PIECE)
-    }
-
-    /// Bytes of one run.
-    #[must_use]
-    pub const fn run_bytes(&self) -> usize {
-        self.planes() * self.plane_bytes()
-    }
-
-    /// Place of a weight in its run.
-    #[must_use]
-    pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
-        let (plane, half, pair) = if self.channels == 1 {
-            (0, column % 2, column / 2 * self.height + row)
-        } else {
-            let first = column / GROUP * GROUP;
-            let room = self.width - first;
-            let group = if room < GROUP { room } else { GROUP };
-            (channel / 2, channel % 2, first * self.height + row * group + column % GROUP)
-        };
-        plane * self.plane_bytes() + pair / 2 * 4 + pair % 2 + 2 * half
-    }
-
-    /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
-    pub(crate) const fn is_well_formed(&self, run: &[u8]) -> bool {
-        // Loops, and not `positions`: a board and a compiler have them too.
-        let mut weights = 0;
-        let mut row = 0;
-        while row < self.height {
-            let mut column = 0;
-            while column < self.width {
-                let mut channel = 0;
-                while channel < self.channels {
-                    if let Some(byte) = at(run, self.position(row, column, channel)) {
-                        weights += (byte as i8).unsigned_abs() as u64;
-                    }
-                    channel += 1;
-                }
-                column += 1;
+    /// Words of workspace for a row of outputs: of a kernel's own, and for the runs that it unpacks.
+    pub(crate) const fn workspace_words<const FEATURES: u32>(&self, output: Shape) -> usize {
+        let outputs = output.channels as usize;
+        match self {
+            Self::Paired(paired) if any(FEATURES, f::PAIRED_CONVOLUTION) => {
+                paired.workspace_words(output) + paired.unpacked::<FEATURES>(outputs).words()
             }
-            row += 1;
+            Self::Planar(planar) if any(FEATURES, f::PLANAR_CONVOLUTION) => {
+                planar.workspace_words(output) + planar.unpacked::<FEATURES>(outputs).words()
+            }
+            Self::Narrow(planar) if any(FEATURES, f::NARROW_CONVOLUTION) => {
+                planar.narrow_words(output) + planar.narrow_unpacked::<FEATURES>(outputs).words()
+            }
+            _ => 0,
         }
-        magnitude(run) == weights
-    }
-
-    /// The places of a run's weights, in plain order.
-    pub fn positions(self) -> impl Iterator<Item = usize> {
-        let Self { height, width, channels, .. } = self;
-        let columns = move |row| (0..width).map(move |column| (row, column));
-        (0..height).flat_map(columns).flat_map(move |(row, column)| {
-            (0..channels).map(move |channel| self.position(row, column, channel))
-        })
     }
 }

@@ -164,6 +164,66 @@ pub fn sixteens(seed: u64) -> ModelSpec {
     ModelSpec { name: format!("sixteens-{seed}"), input, logit_exponent: 8, layers }
 }
 
+/// Seeds of [`packed`] that make every shape twice.
+pub const PACKED: u64 = 288;
+
+/// One convolution of 4- or 2-bit weights over a multiple of four channels, which orders for boards pack, for 1 to 8
+/// columns, after one that makes the channels, in the second half of the seeds signed now and then; some are over so many channels that a
+/// back end takes them in pieces.
+pub fn packed(seed: u64) -> ModelSpec {
+    let mut random = Random::new(seed);
+    let shape = seed as usize;
+    let (bits, kernel) = ([4, 2][shape % 2], [3, 3, 5][shape / 2 % 3]);
+    let (stride, is_pooled) = [(1, true), (1, false), (2, false)][shape / 6 % 3];
+    let columns = shape / 18 % 8 + 1;
+    let columns = if is_pooled { columns.min(3) } else { columns };
+    let channels = 4 * random.mostly_up_to(4, if kernel == 3 { 11 } else { 4 });
+    let outputs = random.length(1, 20);
+    let scale = if is_pooled { 2 } else { 1 };
+    let (height, width) = (kernel + stride * (scale - 1), kernel + stride * (scale * columns - 1));
+    let some_output = |random: &mut Random| match random.length(0, 5) {
+        0 => Output::Signed,
+        1 => Output::Table { signed: true, entries: random.bytes(256) },
+        _ => Output::Unsigned,
+    };
+    let [first, second] = [(); 2].map(|()| some_output(&mut random));
+    let first = if seed < PACKED / 2 { Output::Unsigned } else { first };
+    let [is_signed, ends_signed] = [&first, &second].map(|output| *output != Output::Unsigned);
+    let convolution = |side: usize, step: usize, pool, parameters| LayerSpec::Convolution {
+        kernel: [side as u8; 2],
+        stride: [step as u8; 2],
+        padding: [0; 4],
+        groups: 1,
+        pool,
+        parameters,
+    };
+    let image = spread_parameters(&mut random, 1, channels, first, false);
+    let fan_in = kernel * kernel * channels;
+    let few = with_bits(spread_parameters(&mut random, fan_in, outputs, second, is_signed), bits);
+    let layers = vec![
+        convolution(1, 1, None, image),
+        convolution(kernel, stride, is_pooled.then_some(([2, 2], [2, 2])), few),
+        LayerSpec::Dense {
+            parameters: spread_parameters(&mut random, columns * outputs, 3, Output::Logits, ends_signed),
+        },
+    ];
+    let input = [height, width, 1].map(|length| length as u16);
+    ModelSpec { name: format!("packed-{seed}"), input, logit_exponent: 8, layers }
+}
+
+/// The parameters with 4 or 2 bits a weight.
+fn with_bits(mut parameters: Parameters, bits: u8) -> Parameters {
+    let (one, less): (fn(i8) -> i8, u8) = match bits {
+        4 => (|weight| weight / 18, 4),
+        _ => {
+            (|weight| if weight.unsigned_abs() > 64 { 3 * weight.signum() } else { 2 * (weight & 1) - 1 }, 5)
+        }
+    };
+    parameters.weights.iter_mut().for_each(|weight| *weight = one(*weight));
+    parameters.shifts.iter_mut().for_each(|shift| *shift = shift.saturating_sub(less));
+    Parameters { weight_bits: bits, ..parameters }
+}
+
 /// The network with the weights of two of three output channels of every convolution made so small that in
 /// narrow order they are not wide, and no smaller: those of a kernel row have magnitudes of 255 in
 /// all, or a little less. Every fifth row has one sign.

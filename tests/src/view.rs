@@ -46,16 +46,23 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
                     None => self::parameters(layer, parameters, run, 1),
                     Some(arrangement) => {
                         let length = arrangement.run_bytes();
-                        let stored = self::parameters(layer, parameters, length, 1);
                         let positions = arrangement.positions(window.kernel, layer.input.channels);
                         let places: Vec<usize> = positions.collect();
-                        let weight = |&byte: &i8| arrangement.weight(byte as u8);
-                        let runs = stored.weights.chunks(length);
-                        let weights = runs.flat_map(|run| places.iter().map(|&place| weight(&run[place])));
                         let runs = parameters.weights.chunks(length);
-                        let bias = stored.bias.iter().zip(runs);
+                        let weights = runs
+                            .clone()
+                            .flat_map(|run| places.iter().map(|&place| arrangement.weight(run, place)));
+                        let bias = parameters.bias.iter().zip(runs);
                         let bias = bias.map(|(bias, run)| bias - arrangement.bias_offset(run)).collect();
-                        Parameters { weights: weights.collect(), bias, ..stored }
+                        let stored = Parameters {
+                            weight_bits: parameters.weight_bits,
+                            weights: weights.collect(),
+                            bias,
+                            shifts: parameters.shifts.to_vec(),
+                            output: output(layer, parameters),
+                        };
+                        assert_eq!(parameters.weights.len(), length * stored.bias.len());
+                        stored
                     }
                 },
             }
@@ -106,20 +113,23 @@ fn parameters(
             weights.extend((0..run).map(|index| unpack(packed, bits, index)));
         }
     }
-    let output = match parameters.output {
+    Parameters {
+        weight_bits: parameters.weight_bits,
+        weights,
+        bias: parameters.bias.to_vec(),
+        shifts: parameters.shifts.to_vec(),
+        output: output(layer, parameters),
+    }
+}
+
+fn output(layer: &Layer<'_>, parameters: &tenfold_runtime::Parameters<'_>) -> Output {
+    match parameters.output {
         tenfold_runtime::Output::Unsigned => Output::Unsigned,
         tenfold_runtime::Output::Signed => Output::Signed,
         tenfold_runtime::Output::Logits => Output::Logits,
         tenfold_runtime::Output::Table(entries) => {
             Output::Table { signed: layer.output_signed, entries: entries.to_vec() }
         }
-    };
-    Parameters {
-        weight_bits: parameters.weight_bits,
-        weights,
-        bias: parameters.bias.to_vec(),
-        shifts: parameters.shifts.to_vec(),
-        output,
     }
 }
 

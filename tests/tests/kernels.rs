@@ -104,7 +104,15 @@ fn suite(own: Order, other: Order, most_bytes_each: usize) -> Vec<u8> {
     let random = any.chain(special).map(suited).map(encode).filter(|(_, file)| file.len() <= most_bytes_each);
     let deep = (0..DEEP_SEEDS).map(networks::deep);
     let sixteens = (0..networks::SIXTEENS).map(networks::sixteens);
-    let known = known.into_iter().chain(deep).chain(sixteens).map(|spec| (spec, own)).map(suited).map(encode);
+    let packed = (0..networks::PACKED).map(networks::packed);
+    let known = known
+        .into_iter()
+        .chain(deep)
+        .chain(sixteens)
+        .chain(packed)
+        .map(|spec| (spec, own))
+        .map(suited)
+        .map(encode);
     let networks: Vec<(ModelSpec, Vec<u8>)> = known.chain(random).collect();
     assert!(networks.len() as u64 > 2 * SEEDS, "{} networks are small enough", networks.len());
     let mut bytes = (networks.len() as u32).to_le_bytes().to_vec();
@@ -159,9 +167,9 @@ fn digest(bytes: impl IntoIterator<Item = u8>) -> u32 {
 #[test]
 fn ordered_weights_give_the_same_everywhere() {
     for order in [Order::Paired, Order::Planar, Order::Narrow] {
-        let mut shapes = BTreeSet::new();
-        let special = (0..4 * SEEDS).map(networks::convolutional);
-        for (seed, spec) in special.chain((0..DEEP_SEEDS).map(networks::deep)).enumerate() {
+        let (mut shapes, mut packed) = (BTreeSet::new(), BTreeSet::new());
+        let special = (0..4 * SEEDS).map(networks::convolutional).chain((0..DEEP_SEEDS).map(networks::deep));
+        for (seed, spec) in special.chain((0..networks::PACKED).map(networks::packed)).enumerate() {
             let (spec, file) = encode(suited((spec, order)));
             let file = Buffer::aligned(&file);
             let name = format!("{}, {order:?}", spec.name);
@@ -169,9 +177,21 @@ fn ordered_weights_give_the_same_everywhere() {
             assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "{name}");
             for layer in model.layers() {
                 if let Operation::Convolution { window, pool, .. } = &layer.operation
-                    && layer.parameters().is_some_and(|parameters| parameters.order == order)
+                    && let Some(parameters) = layer.parameters()
+                    && parameters.order == order
                 {
                     let is_pooled = pool.kernel[0] != 1;
+                    if parameters.weight_bits != 8 {
+                        let width = if is_pooled { 0 } else { layer.output.width };
+                        packed.insert((
+                            parameters.weight_bits,
+                            window.kernel[0],
+                            window.stride[0],
+                            is_pooled,
+                            width,
+                        ));
+                        continue;
+                    }
                     let remainder = if is_pooled { 0 } else { layer.output.width % 4 };
                     let is_common = is_pooled
                         || (window.kernel[0] == 3 && (window.stride[0] == 1 || order == Order::Paired));
@@ -207,6 +227,13 @@ fn ordered_weights_give_the_same_everywhere() {
         };
         let missing: Vec<_> = wanted.iter().filter(|shape| !shapes.contains(shape)).collect();
         assert!(missing.is_empty(), "{order:?}: no kernel, stride, channels, pool, rest {missing:?}");
+        // 3 x 3 at both strides, of 1 to 8 columns, and with a pool; 5 x 5 with a pool, in planes without as well.
+        let of_fives = match order {
+            Order::Paired => 1,
+            Order::Planar => 17,
+            _ => 9,
+        };
+        assert_eq!(packed.len(), 2 * (17 + of_fives), "{order:?}: {packed:?}");
     }
 }
 
@@ -242,6 +269,47 @@ fn the_byte_0_is_refused_in_planar_order() {
         file.bytes_mut()[place] = byte;
         format::reseal(file.bytes_mut());
         assert_eq!(Model::load(file.bytes()).err(), expected);
+    }
+}
+
+/// Of packed weights a bit that is none's is refused, and the weight -8.
+#[test]
+fn what_is_beside_packed_weights_is_refused() {
+    for order in [Order::Paired, Order::Planar, Order::Narrow] {
+        // Four channels, 3 x 3: 36 places in five words, of which the last half holds none; or 40.
+        let spec = |seed: &u64| networks::packed(*seed).layers[0].clone();
+        let is_wanted = |seed: &u64| matches!(spec(seed), LayerSpec::Convolution { parameters, .. } if parameters.bias.len() == 4);
+        let seed = (0..u64::MAX).filter(|seed| seed % 6 == 0).find(is_wanted).expect("one of four channels");
+        let (_, file) = encode((networks::packed(seed), order));
+        let mut file = Buffer::aligned(&file);
+        let start = file.bytes().as_ptr().addr();
+        let (place, run) = {
+            let model = Model::load(file.bytes()).expect("a well-formed file");
+            let parameters =
+                model.layers().nth(1).and_then(|layer| layer.parameters()).expect("a convolution");
+            assert_eq!((parameters.order, parameters.weight_bits, parameters.run_bytes), (order, 4, 20));
+            (parameters.weights.as_ptr().addr() - start, parameters.run_bytes)
+        };
+        let mut load = |at: usize, value: u8| {
+            let old = std::mem::replace(&mut file.bytes_mut()[place + at], value);
+            format::reseal(file.bytes_mut());
+            let error = Model::load(file.bytes()).err();
+            file.bytes_mut()[place + at] = old;
+            error
+        };
+        assert_eq!([0x00, 0x77, 0x99].map(|byte| load(0, byte)), [None; 3], "{order:?}");
+        assert_eq!(
+            [0x08, 0x80].map(|byte| load(0, byte)),
+            [Some(LoadError::Weight { layer: 1 }); 2],
+            "{order:?}"
+        );
+        let refused = Some(LoadError::BlockAlignment { layer: 1 });
+        if order == Order::Paired {
+            // Places 17 and 19 of the first plane of 20: low bits of bytes 9 and 11.
+            assert_eq!([load(9, 1), load(11, 1), load(8, 1)], [refused, refused, None]);
+        } else {
+            assert_eq!([load(run - 1, 0x10), load(run - 4, 0x10)], [refused; 2], "{order:?}");
+        }
     }
 }
 
@@ -283,8 +351,8 @@ fn what_has_no_order_is_plain() {
     assert_eq!(orders(&file), [Paired, Paired, Paired, Paired, Paired, Plain]);
     let (mut spec, file) = encode((networks::nano(), Planar));
     assert_eq!(orders(&file), [Planar, Planar, Planar, Planar, Planar, Plain]);
-    // The second layer's input becomes signed, the third layer's weights have 4 bits, and the
-    // fourth layer's stride is not that of a square.
+    // The second layer's input becomes signed, the third layer's weights have 4 bits over a multiple of four
+    // channels, and the fourth layer's stride is not that of a square.
     for (index, layer) in spec.layers.iter_mut().enumerate() {
         let LayerSpec::Convolution { parameters, stride, .. } = layer else { continue };
         match index {
@@ -298,7 +366,7 @@ fn what_has_no_order_is_plain() {
         }
     }
     let (_, file) = encode((shortened(spec), Planar));
-    assert_eq!(orders(&file), [Planar, Plain, Plain, Plain, Plain]);
+    assert_eq!(orders(&file), [Planar, Plain, Planar, Plain, Plain]);
     let (_, file) = encode((networks::nano(), Narrow));
     assert_eq!(orders(&file), [Narrow, Narrow, Narrow, Narrow, Narrow, Plain]);
 }

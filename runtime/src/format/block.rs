@@ -47,6 +47,9 @@ impl Runs {
                 let is_grouped = any(FEATURES, f::GROUPED_CONVOLUTION);
                 let depth = if is_grouped { attempt!(channels.checked_div(groups)) } else { channels };
                 let length = match arrangement {
+                    Some(arrangement) if arrangement.packing().is_packed::<FEATURES>() => {
+                        arrangement.packing().room()
+                    }
                     Some(arrangement) if any(FEATURES, HAS_MORE) => arrangement.run_bytes(),
                     // Nothing but weights, in whichever order.
                     _ => window.kernel[0] as usize * window.kernel[1] as usize * depth as usize,

@@ -328,9 +328,7 @@ fn pack(weights: &[i8], bits: u8, bytes: &mut Vec<u8>) {
 fn arrange(weights: &[i8], arrangement: Arrangement, positions: impl Iterator<Item = usize>) -> Vec<u8> {
     let mut run = alloc::vec![0; arrangement.run_bytes()];
     for (&weight, place) in weights.iter().zip(positions) {
-        if let Some(byte) = run.get_mut(place) {
-            *byte = arrangement.byte(weight);
-        }
+        arrangement.set_weight(&mut run, place, weight);
     }
     arrangement.complete(&mut run);
     run

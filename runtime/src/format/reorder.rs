@@ -112,8 +112,7 @@ fn layer_specification(layer: &Layer<'_>) -> Option<LayerSpec> {
             let weights = runs.clone().flat_map(|run| match Arrangement::of(layer) {
                 Some(arrangement) => {
                     let places = arrangement.positions(window.kernel, layer.input.channels);
-                    let byte = |place| run.get(place).copied().unwrap_or(0);
-                    places.map(|place| arrangement.weight(byte(place))).collect()
+                    places.map(|place| arrangement.weight(run, place)).collect()
                 }
                 None => plain(run, parameters.weight_bits, height * width * depth),
             });

@@ -7,7 +7,7 @@ use super::features::{self as f, any};
 use crate::arithmetic::{ACCUMULATOR_LIMIT, offset_weight, unpack_weight};
 use crate::constant::{at, is_zero, magnitude, part, pass};
 use crate::model::{BlockParts, Layer};
-use crate::order::{Interleaved, Order};
+use crate::order::{Arrangement, Interleaved, Order, PackedSums};
 
 /// Checks the weights, biases and shifts of a layer whose shapes and lengths are right.
 #[inline(never)]
@@ -28,6 +28,11 @@ pub(super) const fn check<const FEATURES: u32>(layer: &Layer<'_>, index: u8) -> 
             return Err(LoadError::Shift { layer: index });
         }
         shifts = rest;
+    }
+    if let Some(arrangement) = &runs.arrangement
+        && arrangement.packing().is_packed::<FEATURES>()
+    {
+        return packed_accumulators::<FEATURES>(index, layer, &parts, arrangement);
     }
     match (&runs.interleaved, layer.block.weight_bits) {
         (Some(interleaved), _) if any(FEATURES, f::INTERLEAVED) => {
@@ -119,6 +124,43 @@ const fn accumulators<const FEATURES: u32, const BITS: u8>(
         // Narrow order takes 128 from every input.
         let bias = i32::from_le_bytes(*bias);
         let bias = if is_narrow { bias.wrapping_sub(128 * sum) } else { bias };
+        if magnitude * largest_input + bias.unsigned_abs() >= ACCUMULATOR_LIMIT {
+            return Err(LoadError::Accumulator { layer: index, channel });
+        }
+        channel += 1;
+    }
+    Ok(())
+}
+
+/// As [`accumulators`], for weights of 4 and 2 bits in an order for a core.
+const fn packed_accumulators<const FEATURES: u32>(
+    index: u8,
+    layer: &Layer<'_>,
+    parts: &BlockParts<'_>,
+    arrangement: &Arrangement,
+) -> Result<(), LoadError> {
+    let largest_input = if layer.input_signed { 128 } else { 255 };
+    let is_narrow = any(FEATURES, f::NARROW_CONVOLUTION) && matches!(layer.block.order, Order::Narrow);
+    let packing = arrangement.packing();
+    let (mut biases, mut weights, mut channel) = (parts.bias, parts.weights, 0);
+    while let Some((bias, rest)) = biases.split_first_chunk() {
+        biases = rest;
+        let (run, tail) = match weights.split_at_checked(layer.block.run_bytes) {
+            Some(split) => split,
+            None => return Err(LoadError::BlockAlignment { layer: index }),
+        };
+        weights = tail;
+        let PackedSums { magnitude, sum, is_forbidden, is_clean } = packing.sums(run);
+        if is_forbidden {
+            return Err(LoadError::Weight { layer: index });
+        }
+        if !is_clean {
+            return Err(LoadError::BlockAlignment { layer: index });
+        }
+        // Narrow order takes 128 from every input.
+        let bias = i32::from_le_bytes(*bias);
+        let bias = if is_narrow { bias.wrapping_sub(128 * sum) } else { bias };
+        // A run has so few weights, of 7 at most, that this product fits.
         if magnitude * largest_input + bias.unsigned_abs() >= ACCUMULATOR_LIMIT {
             return Err(LoadError::Accumulator { layer: index, channel });
         }

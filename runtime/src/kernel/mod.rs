@@ -33,6 +33,12 @@ mod four;
 mod interleaved;
 #[cfg(not(back_end = "x86_64"))]
 pub(crate) mod only;
+#[cfg(any(test, back_end = "armv6m", back_end = "armv7em", back_end = "rv32im"))]
+#[cfg_attr(
+    not(any(back_end = "armv6m", back_end = "armv7em", back_end = "rv32im")),
+    allow(dead_code, reason = "tested on the host, used on boards")
+)]
+mod packed;
 #[cfg_attr(
     not(back_end = "portable"),
     allow(dead_code, reason = "the definition; a back end takes from it what it does no better")

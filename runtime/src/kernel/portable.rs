@@ -138,8 +138,8 @@ fn convolve_arranged<const FEATURES: u32, const SIGNED: bool>(
                         let patch = rows.run(down * stride_down + row, left, kernel_width * channels);
                         for (index, &value) in patch.iter().enumerate() {
                             let (column, channel) = (index / channels.max(1), index % channels.max(1));
-                            let byte = weights.get(arrangement.position(row, column, channel)).copied();
-                            let weight = byte.map_or(0, |byte| arrangement.weight(byte));
+                            let place = arrangement.position(row, column, channel);
+                            let weight = arrangement.weight(weights, place);
                             let value = activation::<SIGNED>(value) - arrangement.input_offset();
                             accumulator += i32::from(weight) * value;
                         }

@@ -1,13 +1,14 @@
 //! Where the weights of an output channel lie in [`Order::Planar`](super::Order::Planar).
 
+use super::packed::{Packing, Unpacked};
 use crate::constant::{larger, magnitude, smaller};
 use crate::format::features::{self as f, ALL, any};
 use crate::model::{Parameters, Shape, Window};
 
 /// The geometry of a convolution whose weights are plane after plane, `[channel][kernel row][kernel
-/// column]`, one byte each in offset binary: what is stored is the weight plus 128.
+/// column]`, those of 8 bits in offset binary: what is stored is the weight plus 128.
 ///
-/// A weight is then no less than 1, and two pixels in the halves of a word times one weight are two
+/// A byte is then no less than 1, and two pixels in the halves of a word times one weight are two
 /// products that do not touch: 255 * 255 is less than 2^16. What a sum has too much is 128 times
 /// the sum of its inputs, which is the same for all output channels.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,7 @@ pub struct Planar {
     channels: usize,
     stride: usize,
     is_pooled: bool,
+    bits: u8,
 }
 
 /// Most words of workspace for a kernel of 3 x 3, and of 5 x 5.
@@ -39,8 +41,8 @@ pub(crate) struct Pieces {
 }
 
 impl Planar {
-    /// The geometry for a convolution, where the order is defined: 8-bit weights, one group,
-    /// unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool at stride 1 or 2, or
+    /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits,
+    /// or of 4 or 2 over a multiple of four channels, unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool at stride 1 or 2, or
     /// at stride 1 with a pool of 2 x 2 at stride 2.
     #[must_use]
     pub const fn new(
@@ -74,16 +76,34 @@ impl Planar {
             [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
             _ => return None,
         };
-        if groups != 1 || weight_bits != 8 || signed {
+        if groups != 1 || signed || !Packing::allows::<FEATURES>(weight_bits, channels) {
             return None;
         }
-        Some(Self { side, channels: channels as usize, stride, is_pooled })
+        Some(Self { side, channels: channels as usize, stride, is_pooled, bits: weight_bits })
     }
 
-    /// Bytes of one run.
+    /// Bytes of one run whose weights take a byte each.
     #[must_use]
     pub const fn run_bytes(&self) -> usize {
         self.channels * self.side * self.side
+    }
+
+    /// Where the weights of a run are.
+    pub(crate) const fn packing(&self) -> Packing {
+        let plane = self.side * self.side;
+        Packing { bits: self.bits, planes: self.channels, plane, has_spare: false }
+    }
+
+    /// The runs that a kernel unpacks at once, of some outputs.
+    pub(crate) const fn unpacked<const FEATURES: u32>(&self, outputs: usize) -> Unpacked {
+        self.packing().unpacked::<FEATURES>(self.run_bytes(), 1, outputs)
+    }
+
+    /// As [`unpacked`](Self::unpacked), for [`Order::Narrow`](super::Order::Narrow), whose kernels compute two
+    /// outputs at once: a word follows the weights, which says that no row is wide. Seven times five
+    /// is less than 255.
+    pub(crate) const fn narrow_unpacked<const FEATURES: u32>(&self, outputs: usize) -> Unpacked {
+        self.packing().unpacked::<FEATURES>(self.run_bytes() + 4, 2, outputs)
     }
 
     /// Bytes of one run in [`Order::Narrow`](super::Order::Narrow): the weights, and whether a row is wide.
@@ -105,7 +125,7 @@ impl Planar {
         false
     }
 
-    /// Place of a weight in its run.
+    /// Place of a weight in its run, where each takes a byte.
     #[must_use]
     pub const fn position(&self, row: usize, column: usize, channel: usize) -> usize {
         (channel * self.side + row) * self.side + column

@@ -57,9 +57,22 @@
 .set TABLE, 88
 .set ZERO, 112
 .set BLOCK_BYTES, 116
+.set PATCH_END, 120
 
+@ Goes on with the next output channels of a piece that was widened by tenfold_planar.
+function tenfold_planar_next
+    enter
+    ldr r1, [r0, #PATCH_END]
+    mov r12, r1
+    b .Loutputs
 @ One piece of the input of a block of pixels: widens it, then multiplies it with every output channel.
-function tenfold_planar
+@ Returns null where the whole block's output is known without, else the job.
+    .globl tenfold_planar
+    .hidden tenfold_planar
+    .thumb_func
+    .type tenfold_planar, %function
+    .balign 4
+tenfold_planar:
     enter
     ldr r7, [r0, #PATCH]
     adds r0, #TABLE
@@ -133,10 +146,14 @@ function tenfold_planar
     lsls r3, r3, #7
     rsbs r3, r3, #0
     ldr r4, [sp]
+    stmia r4!, {r0-r3}
+    mov r1, r12
+    str r1, [r4, #PATCH_END - 16]
+.Loutputs:
+    ldr r4, [sp]
     ldr r6, [r4, #WEIGHTS]
     ldr r5, [r4, #RUN_STEP]
     subs r6, r6, r5
-    stmia r4!, {r0-r3}
     @ r8 and r10 sums of the products of pairs, r9 and r11 of their upper halves; r6 weights, r7 words.
 1:  ldr r7, [sp]
     ldmia r7!, {r0-r5}
@@ -185,6 +202,7 @@ function tenfold_planar
     ldrb r4, [r1, r3]
     strb r4, [r2, r3]
     bne 1b
+    str r3, [sp]
     leave
 8:  str r2, [r0, #ZERO]
 9:  adr r1, .Lnothing

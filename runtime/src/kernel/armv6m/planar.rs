@@ -13,11 +13,16 @@
 //! a row of the kernel meets a row of `row_words` words.
 
 use core::mem::MaybeUninit;
+use core::ops::Range;
 
 use super::super::Rows;
+use super::super::packed;
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
 use crate::order::{Pieces, Planar, SUM_WORDS};
+
+/// Weights that are packed.
+type Packed<'a, 'w, const FEATURES: u32> = packed::Packed<'a, 'w, FEATURES, 0>;
 
 /// A function of `loops.s` that is called by another one, with arguments in registers of its own.
 type Code = unsafe extern "C" fn();
@@ -69,6 +74,8 @@ struct Job {
     zero: *const u8,
     /// Bytes of a block's output.
     block_bytes: usize,
+    /// Written by `tenfold_planar`, for `tenfold_planar_next`.
+    patch_end: MaybeUninit<usize>,
 }
 
 /// Where the input that meets a row of the kernel is: for the first pixel of a pair, and for the second
@@ -91,7 +98,8 @@ const WORD_CODE: usize = 14;
 const MOST_ROWS: usize = 6;
 
 unsafe extern "C" {
-    fn tenfold_planar(job: *mut Job);
+    fn tenfold_planar(job: *mut Job) -> *const Job;
+    fn tenfold_planar_next(job: *mut Job) -> *const Job;
     fn tenfold_clear(words: *mut u32, count: usize);
     fn tenfold_planar_keep();
     fn tenfold_planar_pooled();
@@ -135,12 +143,14 @@ pub(super) fn convolution<const FEATURES: u32>(
     let columns = usize::from(layer.input.width) + usize::from(padding.left) + usize::from(padding.right);
     let channels = usize::from(layer.input.channels);
     let (outputs, width) = (usize::from(layer.output.channels), usize::from(layer.output.width));
-    let (side, stride, run_bytes) = (order.side(), order.stride(), order.run_bytes());
+    let (side, stride) = (order.side(), order.stride());
     let is_pooled = any(FEATURES, f::FUSED_POOL) && order.is_pooled();
     let Parameters { bias, shifts, weights, .. } = *parameters;
 
     // What the loops read and write, once for all blocks.
     let pieces = order.pieces(layer.output);
+    let unpacked = order.unpacked::<FEATURES>(outputs);
+    let (mut packed, workspace) = Packed::<FEATURES>::split(parameters, order.packing(), unpacked, workspace);
     let lines = if is_pooled { side + 1 } else { side };
     let mut is_whole = true;
     let starts: [*const u8; MOST_ROWS] = core::array::from_fn(|row| {
@@ -152,8 +162,9 @@ pub(super) fn convolution<const FEATURES: u32>(
         line.as_ptr()
     });
     let pixels_across = if is_pooled { 2 * width } else { width };
-    let is_long_enough =
-        bias.len() >= outputs && shifts.len() >= outputs && weights.len() >= outputs * run_bytes;
+    let is_long_enough = bias.len() >= outputs
+        && shifts.len() >= outputs
+        && (packed.is_some() || weights.len() >= outputs * order.run_bytes());
     if width == 0
         || (pixels_across - 1) * stride + side > columns
         || !is_long_enough
@@ -185,7 +196,7 @@ pub(super) fn convolution<const FEATURES: u32>(
         offset: if matches!(parameters.output, Output::Unsigned) { 0 } else { 128 },
         across: unset,
         next_pair: NO_PAIR,
-        weights: weights.as_ptr(),
+        weights: core::ptr::null(),
         multiply: tenfold_planar_keep,
         add_up: tenfold_planar_keep,
         gap: 0,
@@ -199,6 +210,7 @@ pub(super) fn convolution<const FEATURES: u32>(
         first_end: unset,
         zero: core::ptr::null(),
         block_bytes: unset,
+        patch_end: MaybeUninit::uninit(),
     };
     if is_pooled {
         job.finish = tenfold_planar_pooled;
@@ -238,11 +250,10 @@ pub(super) fn convolution<const FEATURES: u32>(
         // write the outputs of the block's pixels: all that was compared with the lengths above.
         unsafe {
             if pieces.keeps_sums {
-                in_pieces(&mut job, parameters, channels, pieces, sums, target);
+                in_pieces(&mut job, parameters, &mut packed, (channels, pieces), sums, target);
             } else {
                 job.first_end = job.first + channels;
-                job.outputs(parameters, target, 0, outputs);
-                tenfold_planar(&raw mut job);
+                compute(&mut job, parameters, &mut packed, target, 0..outputs, 0);
             }
         }
         column += pixels;
@@ -262,6 +273,64 @@ impl Job {
     }
 }
 
+/// Computes some outputs of a block of pixels, of the piece of its input whose weights are `start` bytes from
+/// the beginning of a run; where the weights are packed, some at a time, and these are unpacked before.
+///
+/// # Safety
+///
+/// As for the job as a whole, whose gap is that of an unpacked run.
+#[inline(always)]
+unsafe fn compute<const FEATURES: u32>(
+    job: &mut Job,
+    parameters: &Parameters<'_>,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
+    target: *mut u8,
+    outputs: Range<usize>,
+    start: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match packed {
+            Some(packed) => unpack(job, parameters, packed, target, outputs, start),
+            None => {
+                let start = outputs.start * parameters.run_bytes + start;
+                job.weights = parameters.weights.as_ptr().wrapping_add(start);
+                job.outputs(parameters, target, outputs.start, outputs.len());
+                tenfold_planar(job);
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`compute`].
+#[inline(never)]
+unsafe fn unpack<const FEATURES: u32>(
+    job: &mut Job,
+    parameters: &Parameters<'_>,
+    packed: &mut Packed<'_, '_, FEATURES>,
+    target: *mut u8,
+    outputs: Range<usize>,
+    start: usize,
+) {
+    let mut first = outputs.start;
+    while first < outputs.end {
+        let count = packed.at_once(outputs.end - first);
+        let Some(weights) = packed.unpack(first, count) else { return };
+        job.weights = weights.as_ptr().wrapping_add(start);
+        job.outputs(parameters, target, first, count);
+        // SAFETY: as many runs are unpacked as there are outputs now; the first call makes the patch for those
+        // that follow.
+        let rest =
+            unsafe { if first == outputs.start { tenfold_planar(job) } else { tenfold_planar_next(job) } };
+        if rest.is_null() {
+            return;
+        }
+        first += count;
+    }
+}
+
 /// A block of pixels whose input does not fit into the workspace, and whose sums are kept there.
 ///
 /// # Safety
@@ -269,11 +338,11 @@ impl Job {
 /// As for the job as a whole, whose first column is `job.first`; `sums` and the words of the patch have
 /// room for `pieces`.
 #[inline(never)]
-unsafe fn in_pieces(
+unsafe fn in_pieces<const FEATURES: u32>(
     job: &mut Job,
     parameters: &Parameters<'_>,
-    channels: usize,
-    pieces: Pieces,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
+    (channels, pieces): (usize, Pieces),
     sums: &mut [u32],
     target: *mut u8,
 ) {
@@ -286,19 +355,15 @@ unsafe fn in_pieces(
         let mut channel = 0;
         while channel < channels {
             let depth = pieces.channels.min(channels - channel);
-            let start = first * parameters.run_bytes + channel * job.plane_weights;
-            job.weights = parameters.weights.as_ptr().wrapping_add(start);
-            job.gap = parameters.run_bytes - depth * job.plane_weights;
+            let start = channel * job.plane_weights;
+            job.gap = (channels - depth) * job.plane_weights;
             job.first = column + channel;
             job.first_end = job.first + depth;
             channel += depth;
             job.sums = sums.as_mut_ptr();
             job.finish = if channel < channels { tenfold_planar_keep } else { finish };
-            job.outputs(parameters, target, first, count);
             // SAFETY: the caller's.
-            unsafe {
-                tenfold_planar(job);
-            }
+            unsafe { compute(job, parameters, packed, target, first..first + count, start) };
         }
         first += count;
     }

@@ -13,9 +13,13 @@ mod widen;
 
 use self::widen::{Input, MOST_ROWS};
 use super::super::Rows;
+use super::super::packed;
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
 use crate::order::Paired;
+
+/// Weights that are packed.
+type Packed<'a, 'w, const FEATURES: u32> = packed::Packed<'a, 'w, FEATURES, 0x8080_8080>;
 
 /// As [`portable::convolution`](super::portable::convolution).
 #[inline(never)]
@@ -40,6 +44,8 @@ pub(super) fn convolution<const FEATURES: u32>(
         is_whole &= row.len() == row_bytes;
         row.as_ptr()
     });
+    let unpacked = order.unpacked::<FEATURES>(outputs);
+    let (mut packed, workspace) = Packed::<FEATURES>::split(parameters, order.packing(), unpacked, workspace);
     let pixels = if is_pooled { 2 * width } else { width };
     // The last column under the last window is in the row, and there are parameters for all outputs.
     let last = pixels.saturating_sub(1) * order.stride() + order.side();
@@ -48,7 +54,7 @@ pub(super) fn convolution<const FEATURES: u32>(
         || outputs == 0
         || last * channels > row_bytes
         || parameters.shifts.len() < outputs
-        || parameters.weights.len() < outputs * order.run_bytes()
+        || packed.is_none() && parameters.weights.len() < outputs * order.run_bytes()
         || out.len() != width * outputs
     {
         return;
@@ -57,9 +63,9 @@ pub(super) fn convolution<const FEATURES: u32>(
     // SAFETY: all that the two ask for was compared above.
     unsafe {
         if is_pooled {
-            pooled::pooled::<FEATURES>(&input, parameters, order, workspace, out);
+            pooled::pooled::<FEATURES>(&input, parameters, &mut packed, order, workspace, out);
         } else if any(FEATURES, f::UNPOOLED) {
-            single::single::<FEATURES>(&input, parameters, order, width, workspace, out);
+            single::single::<FEATURES>(&input, parameters, &mut packed, order, width, workspace, out);
         }
     }
 }

@@ -13,13 +13,20 @@
 //!
 //! Under a pool of 2 x 2, pixels 2 and 3 lie below 0 and 1; without one, all four are neighbours.
 
+use core::ops::Range;
+
 use super::super::Rows;
+use super::super::packed;
 use crate::format::features::{self as f, any};
 use crate::model::{Layer, Output, Parameters};
 use crate::order::{Pieces, Planar, SUM_WORDS};
 
+/// Weights that are packed.
+type Packed<'a, 'w, const FEATURES: u32> = packed::Packed<'a, 'w, FEATURES, 0x8080_8080>;
+
 /// What the loops need; its fields are read in this order.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Narrow {
     patch: *const u32,
     patch_end: *const u32,
@@ -72,6 +79,9 @@ const MOST_ROWS: usize = 6;
 /// Columns under four windows of 3 x 3 at stride 2.
 const MOST_COLUMNS: usize = 9;
 
+/// Computes outputs.
+type Loop = unsafe extern "C" fn(*mut Narrow);
+
 unsafe extern "C" {
     fn tenfold_narrow_3(job: *mut Narrow);
     fn tenfold_narrow_3_by_2(job: *mut Narrow);
@@ -121,8 +131,10 @@ pub(super) fn convolution<const FEATURES: u32>(
         *address = row.as_ptr();
     }
     let outputs = bias.len();
-    let run_bytes = order.narrow_run_bytes();
-    if outputs == 0 || columns == 0 || shifts.len() != outputs || weights.len() != outputs * run_bytes {
+    let unpacked = order.narrow_unpacked::<FEATURES>(outputs);
+    let (mut packed, workspace) = Packed::<FEATURES>::split(parameters, order.packing(), unpacked, workspace);
+    let has_weights = packed.is_some() || weights.len() == outputs * order.narrow_run_bytes();
+    if outputs == 0 || columns == 0 || shifts.len() != outputs || !has_weights {
         return;
     }
     let pieces = order.narrow_pieces(layer.output);
@@ -137,8 +149,8 @@ pub(super) fn convolution<const FEATURES: u32>(
         let mut first = 0;
         while first < outputs {
             let last = (first + pieces.outputs).min(outputs);
-            let block = Block { parameters, first, last, run_bytes, offset, kind };
-            compute(&input, block, pieces, index * step, workspace, values);
+            let block = Block { parameters, first, last, offset, kind };
+            compute(&input, block, &mut packed, pieces, index * step, workspace, values);
             first = last;
         }
         match output {
@@ -161,22 +173,22 @@ struct Block<'a, 'b> {
     parameters: &'b Parameters<'a>,
     first: usize,
     last: usize,
-    run_bytes: usize,
     offset: i32,
     kind: Kind,
 }
 
 /// Computes a block of outputs for the pixels from `column` on; `values` are all outputs of those pixels.
-fn compute(
+fn compute<const FEATURES: u32>(
     input: &Input,
     block: Block<'_, '_>,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
     pieces: Pieces,
     column: usize,
     workspace: &mut [u32],
     values: &mut [u8],
 ) {
-    let Block { parameters, first, last, run_bytes, offset, kind } = block;
-    let Parameters { weights, bias, shifts, .. } = *parameters;
+    let Block { parameters, first, last, offset, kind } = block;
+    let Parameters { weights, bias, shifts, run_bytes, .. } = *parameters;
     let (side, plane) = (input.side, input.plane_words());
     let kept = if pieces.keeps_sums { (last - first) * SUM_WORDS } else { 0 };
     let Some((sums, patch)) = workspace.split_at_mut_checked(kept) else { return };
@@ -212,12 +224,15 @@ fn compute(
         let count = pieces.channels.min(input.channels - channel);
         let Some(patch) = patch.get_mut(..count * plane) else { return };
         input.widen(column, channel, count, patch);
-        let start = first * run_bytes + channel * side * side;
-        let Some(weights) = weights.get(start..) else { return };
-        job.weights = weights.as_ptr();
-        job.to_flag = run_bytes - 1 - channel * side * side;
+        let start = channel * side * side;
+        job.to_flag = (input.channels - channel) * side * side;
         job.patch_end = patch.as_ptr_range().end;
         job.kind = if pieces.keeps_sums { Kind::Kept as u32 } else { kind as u32 };
+        let multiply = match (side, input.stride) {
+            (3, 1) => tenfold_narrow_3 as Loop,
+            (3, _) => tenfold_narrow_3_by_2,
+            _ => tenfold_narrow_5,
+        };
         // SAFETY: the loops read the whole patch, of `count` planes of `side * (side + stride)` words, and of
         // each of `last - first` runs of weights `count * side * side` bytes from `channel` on, and the last; the
         // runs are there, since there are as many as biases, of which `first..last` are some, and `count`
@@ -225,10 +240,12 @@ fn compute(
         // which `kept` makes room for, or else write an output of each for each of `pixels` pixels (four
         // at most), `outputs` bytes apart: `values` is as long as that.
         unsafe {
-            match (side, input.stride) {
-                (3, 1) => tenfold_narrow_3(&raw mut job),
-                (3, _) => tenfold_narrow_3_by_2(&raw mut job),
-                _ => tenfold_narrow_5(&raw mut job),
+            match packed {
+                Some(packed) => unpack(packed, job, multiply, first..last, start),
+                None => {
+                    job.weights = weights.as_ptr().wrapping_add(first * run_bytes + start);
+                    multiply(&raw mut job);
+                }
             }
         }
         channel += count;
@@ -237,6 +254,37 @@ fn compute(
         job.kind = kind as u32;
         // SAFETY: as above; it reads the sums.
         unsafe { tenfold_narrow_finish(&raw mut job) };
+    }
+}
+
+/// Computes some outputs, a few at a time, whose weights are unpacked before. Those of the first channel are
+/// `start` bytes from the beginning of a run.
+///
+/// # Safety
+///
+/// As for `multiply`.
+#[inline(never)]
+unsafe fn unpack<const FEATURES: u32>(
+    packed: &mut Packed<'_, '_, FEATURES>,
+    mut job: Narrow,
+    multiply: Loop,
+    outputs: Range<usize>,
+    start: usize,
+) {
+    let mut first = outputs.start;
+    job.run_bytes = packed.run_bytes();
+    while first < outputs.end {
+        let count = packed.at_once(outputs.end - first);
+        let Some(weights) = packed.unpack(first, count) else { return };
+        job.weights = weights.as_ptr().wrapping_add(start);
+        job.bias_end = job.bias.wrapping_add(count);
+        // SAFETY: as many runs are unpacked as there are outputs now.
+        unsafe { multiply(&raw mut job) };
+        first += count;
+        job.bias = job.bias_end;
+        job.shifts = job.shifts.wrapping_add(count);
+        job.out = job.out.wrapping_add(count);
+        job.sums = job.sums.wrapping_add(count * SUM_WORDS);
     }
 }
 

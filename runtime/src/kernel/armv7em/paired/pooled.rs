@@ -1,5 +1,6 @@
 //! Windows of a pool of 2 x 2: four pixels, of which the largest counts.
 
+use super::Packed;
 use super::widen::{Input, Widen, WidenImage};
 use crate::format::features::{self as f, any};
 use crate::model::{Output, Parameters};
@@ -7,6 +8,7 @@ use crate::order::Paired;
 
 /// What `loops.s` needs for the outputs of one window of a pool; its fields are read in this order.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Pooled {
     bias: *const i32,
     shifts: *const u8,
@@ -50,6 +52,32 @@ const ROW: usize = 4;
 const OTHERS: usize = 3;
 const OTHERS_START: usize = 6 * ROW;
 
+/// Computes the outputs of a window, some at a time, whose weights are unpacked before.
+///
+/// # Safety
+///
+/// As for `multiply`.
+#[inline(never)]
+unsafe fn unpack<const FEATURES: u32>(
+    packed: &mut Packed<'_, '_, FEATURES>,
+    mut job: Pooled,
+    multiply: PooledLoop,
+) {
+    let (end, mut first) = (job.out_end, 0);
+    while job.out.cast_const() != end {
+        let count = packed.at_once(end.addr() - job.out.addr());
+        let Some(weights) = packed.unpack(first, count) else { return };
+        job.weights = weights.as_ptr();
+        job.out_end = job.out.wrapping_add(count);
+        // SAFETY: as many runs are unpacked as there are outputs now.
+        unsafe { multiply(&raw const job) };
+        first += count;
+        job.out = job.out.wrapping_add(count);
+        job.bias = job.bias.wrapping_add(count);
+        job.shifts = job.shifts.wrapping_add(count);
+    }
+}
+
 /// Computes a row of windows.
 ///
 /// # Safety
@@ -59,6 +87,7 @@ const OTHERS_START: usize = 6 * ROW;
 pub(super) unsafe fn pooled<const FEATURES: u32>(
     input: &Input,
     parameters: &Parameters<'_>,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
     order: Paired,
     workspace: &mut [u32],
     out: &mut [u8],
@@ -121,7 +150,10 @@ pub(super) unsafe fn pooled<const FEATURES: u32>(
                     input.widen::<FEATURES>(&mut others, target, (column + OTHERS) * channels);
                 }
             }
-            multiply(&raw const job);
+            match packed {
+                Some(packed) => unpack(packed, job, multiply),
+                None => multiply(&raw const job),
+            }
         }
         column += 2;
     }

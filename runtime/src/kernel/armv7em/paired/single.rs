@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::super::super::requantize;
+use super::Packed;
 use super::widen::{Input, Widen, WidenImage};
 use crate::format::features::{self as f, any};
 use crate::model::{Output, Parameters};
@@ -68,6 +69,7 @@ unsafe extern "C" {
 pub(super) unsafe fn single<const FEATURES: u32>(
     input: &Input,
     parameters: &Parameters<'_>,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
     order: Paired,
     width: usize,
     workspace: &mut [u32],
@@ -116,13 +118,61 @@ pub(super) unsafe fn single<const FEATURES: u32>(
             if fits {
                 job.out_end = job.out.wrapping_add(outputs);
                 block.widen::<FEATURES>(patch, column, 0);
-                tenfold_single(&raw const job);
+                compute(packed, job, 0, 0);
             } else {
-                in_pieces::<FEATURES>(&mut block, parameters, job, column, workspace);
+                in_pieces::<FEATURES>(&mut block, parameters, packed, job, column, workspace);
             }
         }
         job.out = end;
         column += pixels;
+    }
+}
+
+/// Computes a job's outputs, of which the first is number `first`; some at a time, whose weights are unpacked
+/// before, where they are packed. The first plane's weights are `start` bytes from the beginning of a run.
+///
+/// # Safety
+///
+/// As for `tenfold_single`; where the weights are packed, `skip` counts with the length of an unpacked run.
+#[inline(always)]
+unsafe fn compute<const FEATURES: u32>(
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
+    job: Single,
+    first: usize,
+    start: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match packed {
+            Some(packed) => unpack(packed, job, first, start),
+            None => tenfold_single(&raw const job),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`compute`].
+#[inline(never)]
+unsafe fn unpack<const FEATURES: u32>(
+    packed: &mut Packed<'_, '_, FEATURES>,
+    mut job: Single,
+    mut first: usize,
+    start: usize,
+) {
+    let end = job.out_end;
+    while job.out.cast_const() != end {
+        let count = packed.at_once(end.addr() - job.out.addr());
+        let Some(weights) = packed.unpack(first, count) else { return };
+        job.weights = weights.as_ptr().wrapping_add(start);
+        job.out_end = job.out.wrapping_add(count);
+        // SAFETY: as many runs are unpacked as there are outputs now.
+        unsafe { tenfold_single(&raw const job) };
+        first += count;
+        job.out = job.out.wrapping_add(count);
+        job.bias = job.bias.wrapping_add(count);
+        job.shifts = job.shifts.wrapping_add(count);
+        job.sums = job.sums.wrapping_add(count);
     }
 }
 
@@ -233,6 +283,7 @@ impl Block<'_> {
 unsafe fn in_pieces<const FEATURES: u32>(
     block: &mut Block<'_>,
     parameters: &Parameters<'_>,
+    packed: &mut Option<Packed<'_, '_, FEATURES>>,
     whole: Single,
     column: usize,
     workspace: &mut [u32],
@@ -270,8 +321,8 @@ unsafe fn in_pieces<const FEATURES: u32>(
             };
             job.finish = if is_last { whole.finish } else { tenfold_finish_store };
             job.sums = sums.as_mut_ptr();
-            job.weights =
-                weights.as_ptr().wrapping_add(first * order.run_bytes() + plane * order.plane_bytes());
+            let start = plane * order.plane_bytes();
+            job.weights = weights.as_ptr().wrapping_add(first * order.run_bytes() + start);
             job.skip = order.run_bytes() - planes * order.plane_bytes();
             job.patch_end = patch.wrapping_add(planes * words);
             block.parts = Block::parts::<FEATURES>(block.input, order, block.pixels, plane..plane + planes);
@@ -279,7 +330,7 @@ unsafe fn in_pieces<const FEATURES: u32>(
             // patch; and there are sums for each of the outputs.
             unsafe {
                 block.widen::<FEATURES>(patch, column, plane);
-                tenfold_single(&raw const job);
+                compute(packed, job, first, start);
             }
             plane += planes;
         }
