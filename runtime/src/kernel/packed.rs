@@ -23,6 +23,7 @@ pub(super) struct Packed<'a, 'w, const FEATURES: u32, const FLIP: u32> {
 impl<'a, 'w, const FEATURES: u32, const FLIP: u32> Packed<'a, 'w, FEATURES, FLIP> {
     /// The weights of a layer, and the end of the workspace; with what is left of that. None where the weights
     /// are not packed.
+    #[inline(always)]
     pub(super) fn split(
         parameters: &Parameters<'a>,
         packing: Packing,

@@ -291,8 +291,10 @@ unsafe fn compute<const FEATURES: u32>(
     // SAFETY: the caller's promise.
     unsafe {
         match packed {
-            Some(packed) => unpack(job, parameters, packed, target, outputs, start),
-            None => {
+            Some(packed) if any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) => {
+                unpack(job, parameters, packed, target, outputs, start);
+            }
+            _ => {
                 let start = outputs.start * parameters.run_bytes + start;
                 job.weights = parameters.weights.as_ptr().wrapping_add(start);
                 job.outputs(parameters, target, outputs.start, outputs.len());

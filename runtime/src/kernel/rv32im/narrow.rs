@@ -241,8 +241,10 @@ fn compute<const FEATURES: u32>(
         // at most), `outputs` bytes apart: `values` is as long as that.
         unsafe {
             match packed {
-                Some(packed) => unpack(packed, job, multiply, first..last, start),
-                None => {
+                Some(packed) if any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) => {
+                    unpack(packed, job, multiply, first..last, start);
+                }
+                _ => {
                     job.weights = weights.as_ptr().wrapping_add(first * run_bytes + start);
                     multiply(&raw mut job);
                 }

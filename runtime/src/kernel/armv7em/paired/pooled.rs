@@ -60,9 +60,10 @@ const OTHERS_START: usize = 6 * ROW;
 #[inline(never)]
 unsafe fn unpack<const FEATURES: u32>(
     packed: &mut Packed<'_, '_, FEATURES>,
-    mut job: Pooled,
+    whole: &Pooled,
     multiply: PooledLoop,
 ) {
+    let mut job = *whole;
     let (end, mut first) = (job.out_end, 0);
     while job.out.cast_const() != end {
         let count = packed.at_once(end.addr() - job.out.addr());
@@ -151,8 +152,8 @@ pub(super) unsafe fn pooled<const FEATURES: u32>(
                 }
             }
             match packed {
-                Some(packed) => unpack(packed, job, multiply),
-                None => multiply(&raw const job),
+                Some(packed) if any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) => unpack(packed, &job, multiply),
+                _ => multiply(&raw const job),
             }
         }
         column += 2;

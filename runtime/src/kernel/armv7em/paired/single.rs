@@ -118,7 +118,7 @@ pub(super) unsafe fn single<const FEATURES: u32>(
             if fits {
                 job.out_end = job.out.wrapping_add(outputs);
                 block.widen::<FEATURES>(patch, column, 0);
-                compute(packed, job, 0, 0);
+                compute(packed, &job, 0, 0);
             } else {
                 in_pieces::<FEATURES>(&mut block, parameters, packed, job, column, workspace);
             }
@@ -137,15 +137,15 @@ pub(super) unsafe fn single<const FEATURES: u32>(
 #[inline(always)]
 unsafe fn compute<const FEATURES: u32>(
     packed: &mut Option<Packed<'_, '_, FEATURES>>,
-    job: Single,
+    job: &Single,
     first: usize,
     start: usize,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         match packed {
-            Some(packed) => unpack(packed, job, first, start),
-            None => tenfold_single(&raw const job),
+            Some(packed) if any(FEATURES, f::WEIGHTS_4 | f::WEIGHTS_2) => unpack(packed, *job, first, start),
+            _ => tenfold_single(job),
         }
     }
 }
@@ -330,7 +330,7 @@ unsafe fn in_pieces<const FEATURES: u32>(
             // patch; and there are sums for each of the outputs.
             unsafe {
                 block.widen::<FEATURES>(patch, column, plane);
-                compute(packed, job, first, start);
+                compute(packed, &job, first, start);
             }
             plane += planes;
         }
