@@ -7,6 +7,8 @@ use tenfold_tests::random::Random;
 use tenfold_tests::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use tenfold_tests::{describe, generate, networks, view};
 
+const ORDERS: [Order; 5] = [Order::Plain, Order::Paired, Order::Planar, Order::Narrow, Order::Interleaved];
+
 /// Whether the build is slow, and tries fewer networks.
 const SLOW: bool = cfg!(debug_assertions);
 
@@ -74,6 +76,58 @@ fn what_the_loader_would_refuse_is_not_written() {
     assert_eq!(format::encode(&none), Err(invalid(LoadError::LayerCount { found: 0, capacity: 16 })));
     let long = ModelSpec { name: "n".repeat(65), ..networks::lenet5() };
     assert_eq!(format::encode(&long), Err(invalid(LoadError::Name)));
+}
+
+/// Sums of the weights of so many channels are beyond 32 bits in narrow order, whose biases take them in.
+#[test]
+fn an_input_beyond_the_limits_is_refused_in_every_order() {
+    let network = |channels: u16| {
+        let weights = |count, output, shifts| Parameters {
+            weight_bits: 8,
+            weights: vec![127; count],
+            bias: vec![0],
+            shifts,
+            output,
+        };
+        let convolution = LayerSpec::Convolution {
+            kernel: [5, 5],
+            stride: [1, 1],
+            padding: [0; 4],
+            groups: 1,
+            pool: None,
+            parameters: weights(25 * usize::from(channels), Output::Unsigned, vec![0]),
+        };
+        let dense = LayerSpec::Dense { parameters: weights(1, Output::Logits, Vec::new()) };
+        let layers = vec![convolution, dense];
+        ModelSpec { name: "deep".into(), input: [5, 5, channels], logit_exponent: 0, layers }
+    };
+    let maximum = 4096;
+    let field = "input channels";
+    let limit = |found| LoadError::Limit { layer: 0, field, found, minimum: 1, maximum };
+    for order in ORDERS {
+        for (channels, error) in [
+            (4096, LoadError::Accumulator { layer: 0, channel: 0 }),
+            (4097, limit(4097)),
+            (6000, limit(6000)),
+            (65535, limit(65535)),
+        ] {
+            let refused = format::encode_ordered(&network(channels), order);
+            assert_eq!(refused, Err(EncodeError::Invalid(error)), "{channels} channels, {order:?}");
+        }
+    }
+}
+
+/// Nor can the weights of an output be so many that adding them up overflows: 17 MB of them here.
+#[test]
+fn a_huge_dense_layer_is_refused() {
+    let input = [1024, 1024, 17];
+    let weights = vec![127; 1024 * 1024 * 17];
+    let output = Output::Logits;
+    let parameters = Parameters { weight_bits: 8, weights, bias: vec![0], shifts: Vec::new(), output };
+    let layers = vec![LayerSpec::Dense { parameters }];
+    let spec = ModelSpec { name: "huge".into(), input, logit_exponent: 0, layers };
+    let error = LoadError::Accumulator { layer: 0, channel: 0 };
+    assert_eq!(format::encode(&spec), Err(EncodeError::Invalid(error)));
 }
 
 /// Random nonsense in random networks. What is written loads, and says what the specification said.
@@ -150,13 +204,12 @@ fn corrupt_parameters(random: &mut Random, parameters: &mut Parameters) {
 
 #[test]
 fn a_file_is_reordered_to_what_the_encoder_writes_in_that_order() {
-    let orders = [Order::Plain, Order::Paired, Order::Planar, Order::Narrow, Order::Interleaved];
     for seed in 0..if SLOW { 40 } else { 400 } {
         let spec = if seed % 2 == 0 { generate::network(seed) } else { networks::convolutional(seed) };
         let spec = view::normalized(&spec);
-        let files = orders.map(|order| format::encode_ordered(&spec, order).expect("the generator is right"));
+        let files = ORDERS.map(|order| format::encode_ordered(&spec, order).expect("the generator is right"));
         for from in &files {
-            for (order, to) in orders.into_iter().zip(&files) {
+            for (order, to) in ORDERS.into_iter().zip(&files) {
                 let reordered = format::reorder(from, order).expect("it is a model file");
                 assert!(reordered == *to, "seed {seed} to {order:?}: {}", describe::model(&spec));
             }

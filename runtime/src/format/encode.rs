@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::layers::Checker;
-use super::load::read_body;
+use super::load::{input_shape, read_body};
 use super::record::{Header, OutputRecord, ParametersRecord, Record};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use super::{LoadError, MAGIC, MAX_CHANNELS, MAX_LAYERS, PREFIX_BYTES, VERSION, checksum, features};
@@ -90,7 +90,6 @@ pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
 ///
 /// As [`encode`].
 pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeError> {
-    let [height, width, channels] = spec.input;
     let header =
         Header { name: spec.name.as_bytes(), input: spec.input, logit_exponent: spec.logit_exponent };
     let mut file = postcard::to_extend(&header, alloc::vec![0; PREFIX_BYTES])?;
@@ -98,7 +97,8 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
     let count = spec.layers.len();
     let wrong_count = LoadError::LayerCount { found: count, capacity: MAX_LAYERS };
     let layers = u8::try_from(count).map_err(|_| wrong_count)?;
-    let (mut input, mut signed) = (Shape { height, width, channels }, false);
+    // Checked before any block is built, as those that follow are: what is computed of shapes cannot overflow.
+    let (mut input, mut signed) = (input_shape(spec.input)?, false);
     for (index, layer) in (0..layers).zip(&spec.layers) {
         let block = Block::new(layer, (index, input, signed), order)?;
         let record = block.record(layer, 0);

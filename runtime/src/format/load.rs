@@ -207,11 +207,7 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Loader<'a, LAYERS, FEATURES> 
         if header.name.len() > MAX_NAME || !is_printable(header.name) {
             return Err(LoadError::Name);
         }
-        let [height, width, channels] = header.input;
-        pass!(within("input height", height, MAX_SIDE));
-        pass!(within("input width", width, MAX_SIDE));
-        pass!(within("input channels", channels, MAX_CHANNELS));
-        let input = Shape { height, width, channels };
+        let input = pass!(input_shape(header.input));
         let model = Model {
             name: header.name,
             input,
@@ -261,6 +257,14 @@ const fn is_printable(text: &[u8]) -> bool {
         rest = tail;
     }
     true
+}
+
+/// The shape of an input of some height, width and channels, or [`LoadError::Limit`].
+pub(super) const fn input_shape([height, width, channels]: [u16; 3]) -> Result<Shape, LoadError> {
+    pass!(within("input height", height, MAX_SIDE));
+    pass!(within("input width", width, MAX_SIDE));
+    pass!(within("input channels", channels, MAX_CHANNELS));
+    Ok(Shape { height, width, channels })
 }
 
 /// `1..=most`, or [`LoadError::Limit`] of the input.

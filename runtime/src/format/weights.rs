@@ -116,7 +116,10 @@ const fn accumulators<const FEATURES: u32, const BITS: u8>(
                 if magnitude > too_large {
                     magnitude = too_large;
                 }
-                sum += weight;
+                // Elsewhere it is not needed, and the runs of a dense layer may add up to more than 32 bits.
+                if is_narrow {
+                    sum += weight;
+                }
                 position += 1;
             }
             step += 1;
