@@ -10,16 +10,16 @@ pub const ACCUMULATOR_LIMIT: u32 = 1 << 30;
 /// `accumulator / 2^shift`, rounded to the nearest integer, ties to the even one.
 ///
 /// `|accumulator| < 2^30` and `shift` in `0..=31`, which a loaded model guarantees. Ties go to even
-/// because `QuantizeLinear` of ONNX rounds that way.
+/// because `QuantizeLinear` of ONNX rounds that way. Of a larger shift the lowest five bits count.
 #[inline(always)]
 #[must_use]
 pub const fn rounding_shift(accumulator: i32, shift: u8) -> i32 {
+    let shift = (shift & 31) as u32;
     if shift == 0 {
         return accumulator;
     }
     // floor((a + half - 1 + lsb) / 2^s), where lsb is the parity of floor(a / 2^s): a remainder of
     // exactly one half carries over only when the quotient is odd.
-    let shift = (shift & 31) as u32;
     let almost_half = (1_i32 << (shift - 1)).wrapping_sub(1);
     let parity = (accumulator >> shift) & 1;
     accumulator.wrapping_add(almost_half).wrapping_add(parity) >> shift
@@ -138,6 +138,17 @@ mod tests {
                 for rounded in [rounding_shift(extreme, shift), rounding_shift_of_lane(extreme, shift)] {
                     assert_eq!(f64::from(rounded), expected, "{extreme} >> {shift}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_lowest_five_bits_of_a_shift_count() {
+        for accumulator in [-7, 0, 3, 1 << 29] {
+            for shift in 0..=255 {
+                let expected = rounding_shift(accumulator, shift & 31);
+                assert_eq!(rounding_shift(accumulator, shift), expected, "{accumulator} >> {shift}");
+                assert_eq!(rounding_shift_of_lane(accumulator, shift), expected, "{accumulator} >> {shift}");
             }
         }
     }
