@@ -60,17 +60,12 @@ macro_rules! include_model {
 }
 
 impl<const BYTES: usize> Aligned<BYTES> {
-    /// A copy of a file of `BYTES` bytes, for a `static`.
-    ///
-    /// # Panics
-    ///
-    /// Where `file` has another length, which a compiler reports.
+    /// A copy of a file of `BYTES` bytes, for a `static`; none where `file` has another length.
     #[must_use]
-    #[allow(clippy::panic, reason = "in a compiler")]
-    pub const fn copy_of(file: &[u8]) -> Self {
+    pub const fn copy_of(file: &[u8]) -> Option<Self> {
         match file.first_chunk() {
-            Some(bytes) if file.len() == BYTES => Self(*bytes),
-            _ => panic!("the file has another length"),
+            Some(bytes) if file.len() == BYTES => Some(Self(*bytes)),
+            _ => None,
         }
     }
 }
@@ -103,11 +98,18 @@ impl<const BYTES: usize> Aligned<BYTES> {
 #[macro_export]
 macro_rules! embedded_model {
     ($model:expr $(,)?) => {{
-        // Names that no constant of the caller's has: these hide it.
-        static TENFOLD_FILE: $crate::Aligned<{ $model.len() }> = $crate::Aligned::copy_of($model);
+        // Names that no constant of the caller's has: these hide it. A panic in here is an error of the compiler.
+        static TENFOLD_FILE: $crate::Aligned<{ $model.len() }> = match $crate::Aligned::copy_of($model) {
+            ::core::option::Option::Some(file) => file,
+            ::core::option::Option::None => ::core::panic!("the model file has another length"),
+        };
         // A compiler takes a second for a model of 100 KB, and warns of what takes long.
         #[allow(long_running_const_eval)]
-        static TENFOLD_MODEL: $crate::exact_model!($model) = $crate::Model::embedded(&TENFOLD_FILE);
+        static TENFOLD_MODEL: $crate::exact_model!($model) =
+            match $crate::Model::load_aligned(&TENFOLD_FILE) {
+                ::core::result::Result::Ok(model) => model,
+                ::core::result::Result::Err(error) => ::core::panic!("{}", error.cause()),
+            };
         &TENFOLD_MODEL
     }};
 }

@@ -220,7 +220,9 @@ impl fmt::Display for LoadError {
 
 impl LoadError {
     /// The cause without its figures: what a compiler says of a model that a program embeds.
-    pub(super) const fn cause(&self) -> &'static str {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
         match self {
             Self::Truncated { .. } => "the model file is truncated",
             Self::TrailingBytes { .. } => "the model file has trailing bytes",

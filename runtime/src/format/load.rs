@@ -59,19 +59,14 @@ impl<'a, const LAYERS: usize, const FEATURES: u32> Model<'a, LAYERS, FEATURES> {
         Ok(model)
     }
 
-    /// As [`load_exact`](Self::load_exact), while a program is compiled: for
-    /// [`embedded_model!`](crate::embedded_model).
+    /// As [`load_exact`](Self::load_exact), for a file whose type says that it is aligned, so that a compiler can
+    /// do it: what [`embedded_model!`](crate::embedded_model) is made of.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Where the file is no model, which a compiler reports as an error that names the cause.
-    #[must_use]
-    #[allow(clippy::panic, reason = "in a compiler")]
-    pub const fn embedded<const BYTES: usize>(file: &'a Aligned<BYTES>) -> Self {
-        match Self::check(&file.0) {
-            Ok(model) => model,
-            Err(error) => panic!("{}", error.cause()),
-        }
+    /// As [`load_exact`](Self::load_exact), but for [`LoadError::Misaligned`].
+    pub const fn load_aligned<const BYTES: usize>(file: &'a Aligned<BYTES>) -> Result<Self, LoadError> {
+        Self::check(&file.0)
     }
 
     /// As [`load_exact`](Self::load_exact), but for the alignment, which only a program that runs can see.

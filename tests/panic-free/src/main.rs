@@ -14,7 +14,8 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use tenfold_runtime::{Model, Observer, Recognizer, Scratch, ink};
+use tenfold_runtime::format::{MAX_LAYERS, features::ALL};
+use tenfold_runtime::{Aligned, Model, Observer, Recognizer, Scratch, ink};
 
 // For `_start`, `memcpy` and `memset`.
 #[link(name = "c")]
@@ -44,7 +45,12 @@ extern "C" fn main() -> i32 {
     black_box(ink::normalise(black_box(&[]), black_box(0), black_box(0)).is_ok());
     let file: &[u8] = black_box(&[]);
     let mut scratch = Scratch::<64>::new();
+    // What a compiler checks an embedded model with, at run time.
+    if let Some(file) = Aligned::<64>::copy_of(file) {
+        black_box(Model::<MAX_LAYERS, ALL>::load_aligned(black_box(&file)).is_ok());
+    }
     if let Ok(model) = Model::load(file) {
+        black_box(model.is_intact());
         black_box((model.name(), model.input(), model.classes(), model.macs(), model.weight_bytes()));
         if let Ok(mut recognizer) = Recognizer::new(black_box(&model), black_box(&mut scratch)) {
             if let Some(prediction) = recognizer.push_row(black_box(&[])) {
