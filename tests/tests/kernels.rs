@@ -22,6 +22,9 @@ const SEEDS: u64 = 500;
 /// Networks of many channels, which are large.
 const DEEP_SEEDS: u64 = 48;
 
+/// Images for each network.
+const IMAGES: usize = 2;
+
 /// Flash of the emulated machine that is left for the networks, and a random network's share.
 const MOST_BYTES: usize = 3 << 20;
 const MOST_BYTES_EACH: usize = 6 << 10;
@@ -59,13 +62,13 @@ fn riscv32imc_equals_the_oracle() {
 /// With SIMD instructions and without.
 #[test]
 fn wasm32_equals_the_oracle() {
-    let file = written("suite-wasm32", suite(Order::Interleaved, Order::Planar, usize::MAX));
+    let (suite, expected) = suite(Order::Interleaved, Order::Planar, usize::MAX);
+    let file = written("suite-wasm32", suite);
     for (simd, back_end) in [(true, "wasm32"), (false, "portable")] {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(back_end);
         let module = wasm::build(simd, &directory).unwrap_or_else(|failure| panic!("{failure:#}"));
         let text = wasm::suite(&module, &file).unwrap_or_else(|failure| panic!("{failure:#}"));
-        check_summary(&text);
-        assert!(text.starts_with(back_end), "{text}");
+        assert_eq!(text, format!("{back_end}: {expected}"));
         println!("wasm32: {text}");
     }
 }
@@ -73,15 +76,10 @@ fn wasm32_equals_the_oracle() {
 /// Runs networks in plain order, in the order that the core is fastest with, and in one for another core.
 fn equals_the_oracle(name: &str, own: Order, other: Order) {
     let core = Core::named(name).expect("a core of the table");
-    let text = core.run(&build(core, own, other), None).unwrap_or_else(|failure| panic!("{failure:#}"));
-    println!("{name}: {}", check_summary(&text));
-}
-
-/// The last line of what a suite printed, which says that all was compared, and equal.
-fn check_summary(text: &str) -> &str {
-    let (last, counts) = (text.lines().last().unwrap_or(text), [" networks, ", " images, ", " layers: "]);
-    assert!(last.ends_with("all as expected") && counts.iter().all(|count| last.contains(count)), "{text}");
-    last
+    let (program, expected) = build(core, own, other);
+    let text = core.run(&program, None).unwrap_or_else(|failure| panic!("{failure:#}"));
+    assert_eq!(text.trim_end(), expected);
+    println!("{name}: {expected}");
 }
 
 /// Writes a file for the firmware to embed.
@@ -92,8 +90,8 @@ fn written(name: &str, bytes: Vec<u8>) -> PathBuf {
 }
 
 /// The file of networks that `firmware/bench/src/suite.rs` describes and runs; of the random ones those that
-/// take no more bytes each than said.
-fn suite(own: Order, other: Order, most_bytes_each: usize) -> Vec<u8> {
+/// take no more bytes each than said. With what a core prints that has compared all of it, and found it equal.
+fn suite(own: Order, other: Order, most_bytes_each: usize) -> (Vec<u8>, String) {
     let known = [networks::nano(), networks::lenet5(), networks::keras_cnn()];
     let any = (0..SEEDS).map(|seed| (generate::network(seed), Order::Plain));
     // Four files of two networks.
@@ -119,7 +117,9 @@ fn suite(own: Order, other: Order, most_bytes_each: usize) -> Vec<u8> {
     for (index, (spec, file)) in networks.iter().enumerate() {
         append(&mut bytes, spec, file, index as u64);
     }
-    bytes
+    let layers: usize = networks.iter().map(|(spec, _)| IMAGES * spec.layers.len()).sum();
+    let (networks, images) = (networks.len(), IMAGES * networks.len());
+    (bytes, format!("{networks} networks, {images} images, {layers} layers: all as expected"))
 }
 
 /// The network with weights for which the order is defined.
@@ -134,7 +134,7 @@ fn encode((spec, order): (ModelSpec, Order)) -> (ModelSpec, Vec<u8>) {
 
 fn append(suite: &mut Vec<u8>, spec: &ModelSpec, file: &[u8], seed: u64) {
     let mut random = Random::new(!seed);
-    let images = [(); 2].map(|()| generate::image(&mut random, spec));
+    let images = [(); IMAGES].map(|()| generate::image(&mut random, spec));
     for number in [file.len(), images[0].len(), images.len()] {
         suite.extend((number as u32).to_le_bytes());
     }
@@ -382,10 +382,10 @@ fn shortened(mut spec: ModelSpec) -> ModelSpec {
     spec
 }
 
-/// Builds `firmware/bench`'s program `suite` around the networks.
-fn build(core: &Core, own: Order, other: Order) -> PathBuf {
+/// Builds `firmware/bench`'s program `suite` around the networks; where it is, and what it prints if all is well.
+fn build(core: &Core, own: Order, other: Order) -> (PathBuf, String) {
     // Tests run side by side: each has files of its own.
-    let suite = suite(own, other, MOST_BYTES_EACH);
+    let (suite, expected) = suite(own, other, MOST_BYTES_EACH);
     assert!(suite.len() < MOST_BYTES, "{} bytes of networks", suite.len());
     let suite = written(&format!("suite-{}", core.name), suite);
     // The package embeds a model, too: any one does.
@@ -395,5 +395,5 @@ fn build(core: &Core, own: Order, other: Order) -> PathBuf {
     let variables = [("TENFOLD_MODEL", model), ("TENFOLD_IMAGES", "1".as_ref()), ("TENFOLD_SUITE", suite)];
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("suite-firmware").join(core.name);
     let built = core.build(&["suite"], &variables, &directory);
-    built.unwrap_or_else(|failure| panic!("{failure:#}")).join("suite")
+    (built.unwrap_or_else(|failure| panic!("{failure:#}")).join("suite"), expected)
 }
