@@ -30,7 +30,11 @@ fn main() -> Result<()> {
 
     let file = ordered(fs::read(&model_path).with_context(|| model_path.display().to_string())?)
         .with_context(|| model_path.display().to_string())?;
-    let model = Model::load(&file).with_context(|| model_path.display().to_string())?;
+    // Aligned, as the loader asks for.
+    let mut words = vec![0_u64; file.len().div_ceil(size_of::<u64>())];
+    let (bytes, _) = bytemuck::cast_slice_mut::<_, u8>(&mut words).split_at_mut(file.len());
+    bytes.copy_from_slice(&file);
+    let model = Model::load(bytes).with_context(|| model_path.display().to_string())?;
     let size = model.input().row() * usize::from(model.input().height);
     let images = test_images(&data, count, size).with_context(|| data.display().to_string())?;
 
@@ -95,6 +99,10 @@ fn variable(name: &str) -> Option<String> {
 
 /// The first `count` images of an IDX file.
 fn test_images(path: &Path, count: usize, size: usize) -> Result<Vec<u8>> {
+    if count == 0 {
+        // Of whatever size: the model may be one for other images.
+        return Ok(Vec::new());
+    }
     let mut idx = GzDecoder::new(File::open(path)?);
     let mut header = [[0; 4]; 4];
     for field in &mut header {

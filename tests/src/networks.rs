@@ -1,5 +1,9 @@
 //! Known networks with random weights, for figures that depend on the shapes alone.
 
+mod every_kind;
+
+pub use every_kind::every_kind;
+
 use crate::random::Random;
 use crate::spec::{LayerSpec, ModelSpec, Output, Parameters};
 

@@ -12,6 +12,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use tenfold_runtime::format::{self, Core};
 use tenfold_tests::emulator::{CORES, root};
+use tenfold_tests::networks;
 use tenfold_tests::spec::{self, LayerSpec, ModelSpec};
 
 /// A folder of `firmware/`, and what the tests must know of the board beyond it.
@@ -129,15 +130,19 @@ fn a_damaged_model_is_refused() {
 }
 
 /// `firmware/bench`'s programs `bare` and `loading` are the runtime and nothing else: no panic at all is left in
-/// them.
+/// them, for the models of `models/` in the order of each core and for a network with a layer of every kind.
 /// In a board's program, which prints with `core::fmt`, none of those left is the runtime's.
 #[test]
 fn no_panic_of_the_runtime_is_left() {
-    // Each model links what it needs; together they use every kind of loop.
-    let models = ["nano", "keras-cnn", "lenet5"];
-    for (core, model) in CORES.iter().flat_map(|core| models.map(|model| (core, model))) {
-        let file = root().join("models").join(model).join(format!("{model}.postcard"));
-        let variables = [("TENFOLD_MODEL", file.as_os_str())];
+    let shipped = |model: &str| root().join("models").join(model).join(format!("{model}.postcard"));
+    let every_kind = format::encode(&networks::every_kind()).expect("a well-formed network");
+    let every_kind = written("every-kind.postcard", &every_kind);
+    let models = ["nano", "pico", "keras-cnn", "lenet5"].map(shipped).into_iter().chain([every_kind]);
+    let models: Vec<PathBuf> = models.collect();
+    for (core, file) in CORES.iter().flat_map(|core| models.iter().map(move |file| (core, file))) {
+        let model = file.display();
+        // No image is as large as the inputs of them all.
+        let variables = [("TENFOLD_MODEL", file.as_os_str()), ("TENFOLD_IMAGES", "0".as_ref())];
         let built = core.build(&["bare", "loading"], &variables, &root().join("firmware/target"));
         let built = built.unwrap_or_else(|failure| panic!("{failure:#}"));
         for program in ["bare", "loading"] {
@@ -164,9 +169,8 @@ fn no_panic_of_the_runtime_is_left() {
 /// that is not the last. A network that has both does link them.
 #[test]
 fn only_what_the_model_uses_is_linked() {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("depthwise.postcard");
     let depthwise = format::encode(&depthwise()).expect("a well-formed network");
-    fs::write(&path, &depthwise).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path = written("depthwise.postcard", &depthwise);
     let m0 = (&MICROBIT, ["4four11convolution", "4four5dense"], 6 << 10);
     let m4 = (&STM32F405, ["7armv7em5plain", "7armv7em5dense"], 8 << 10);
     for (Board { target, .. }, kernels, most) in [m0, m4] {
@@ -327,6 +331,13 @@ fn cargo(folder: &str, subcommand: &str) -> Command {
 
 fn elf(target: &str, program: &str) -> PathBuf {
     root().join("firmware/target").join(target).join("release").join(program)
+}
+
+/// Writes a file for the firmware to embed.
+fn written(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
 }
 
 fn model_file(name: &str) -> Vec<u8> {
