@@ -403,26 +403,72 @@ fn a_model_that_uses_what_is_left_out_is_refused() {
     let lie = File { features: WITHOUT_DENSE, ..small() }.bytes();
     assert_eq!(left_out(&lie), LoadError::Features { declared: WITHOUT_DENSE, needed: FEATURES });
 
-    // Every kind of layer and every way to compute one.
-    let mut lies = vec![
-        first(Record::max_pool([3, 3], [1, 1], [0; 4])),
-        first(Record::average_pool([2, 2], [1, 1])),
-        first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 2, None, Block::ones(2, 9, 0))),
-        first(convolution([2, 2], [1, 1], [0; 4], None)),
-        first(convolution([3, 3], [1, 1], [0, 0, 1, 0], None)),
-        first(convolution([3, 3], [1, 1], [0; 4], Some([2, 2, 2, 2]))),
+    // Every kind of layer and every way to compute one, before a dense layer of so many rows and inputs.
+    let before = |channels, record, rows: u16, inputs| {
+        File::new([4, 4, channels], vec![record, Record::dense(3, rows, Block::ones(3, inputs, 4))]).bytes()
+    };
+    let window = |kernel, padding, pool, block, rows, inputs| {
+        before(1, Record::convolution(2, kernel, [1, 1], padding, 1, pool, block), rows, inputs)
+    };
+    let ones = || Block::ones(2, 9, 0);
+    let grouped = Record::convolution(2, [3, 3], [1, 1], [0; 4], 2, None, ones());
+    let mut files = vec![
+        before(1, Record::max_pool([3, 3], [1, 1], [0; 4]), 2, 4),
+        before(1, Record::average_pool([2, 2], [1, 1]), 3, 9),
+        before(2, grouped, 2, 8),
+        window([2, 2], [0; 4], None, Block::ones(2, 4, 0), 3, 18),
+        window([3, 3], [0, 0, 1, 0], None, ones(), 3, 12),
+        window([3, 3], [0; 4], Some([2, 2, 2, 2]), ones(), 1, 2),
     ];
-    for output in 1..4 {
-        lies.push(first(Record::convolution(2, [3, 3], [1, 1], [0; 4], 1, None, Block::ones(2, 9, output))));
+    // Signed output, and tables.
+    files.extend((1..4).map(|output| window([3, 3], [0; 4], None, Block::ones(2, 9, output), 2, 8)));
+    // Three runs of eight weights.
+    files.extend([4, 2].map(|bits| {
+        changed(|block| {
+            block.weight_bits = bits;
+            block.weights = vec![0; 3 * usize::from(bits)];
+            block.weights.resize(block.weights.len().next_multiple_of(4), 0);
+        })
+    }));
+    // In pairs there is a place beside each weight of the third column, so that a run has 12 bytes.
+    let paired = Block { weights: vec![0; 24], ..ones() };
+    for (order, block) in [(1, paired), (2, ones())] {
+        let mut file = window([3, 3], [0; 4], None, block, 2, 8);
+        file[ORDER] = order;
+        files.push(file);
     }
-    for bits in [4, 2] {
-        lies.push(changed(|block| block.weight_bits = bits));
+    for (index, file) in files.into_iter().enumerate() {
+        // Nothing is wrong with it but what it says of itself,
+        let (file, needed) = honest(file);
+        assert_eq!(load(&file), Ok(()), "file {index}");
+        let limited =
+            |bytes: &[u8]| Model::<2, FEATURES>::load_exact(Buffer::aligned(bytes).bytes()).map(|_| ()).err();
+        // so that it is refused for what it says it uses,
+        let features = needed & !FEATURES;
+        assert!(features != 0, "file {index} uses nothing that is left out");
+        assert_eq!(limited(&file), Some(LoadError::LeftOut { features }), "file {index}");
+        // and where it does not say so, for what it uses.
+        let lie = declaring(file, 16, needed & FEATURES);
+        assert!(limited(&lie).is_some(), "lie {index}");
     }
-    lies.push(patched(|file| file[ORDER] = 1));
-    for (index, lie) in lies.iter().enumerate() {
-        let result = Model::<2, FEATURES>::load_exact(Buffer::aligned(lie).bytes()).map(|_| ());
-        assert!(result.is_err(), "lie {index}");
-    }
+}
+
+/// A file with the scratch and the features that the loader says it needs, and these features.
+fn honest(file: Vec<u8>) -> (Vec<u8>, u32) {
+    let file = declaring(declaring(file, 12, u32::MAX), 16, 0);
+    let needs_scratch = load(&file).expect_err("it declares too much");
+    let LoadError::Scratch { needed, .. } = needs_scratch else { panic!("{needs_scratch}") };
+    let file = declaring(file, 12, needed as u32);
+    let needs_features = load(&file).expect_err("it declares no features");
+    let LoadError::Features { needed, .. } = needs_features else { panic!("{needs_features}") };
+    (declaring(file, 16, needed), needed)
+}
+
+/// A file with a number of its prefix changed.
+fn declaring(mut file: Vec<u8>, place: usize, number: u32) -> Vec<u8> {
+    file[place..place + 4].copy_from_slice(&number.to_le_bytes());
+    seal(&mut file);
+    file
 }
 
 /// Wherever the parameters land in the file: only zeros, and only as many as align them.
