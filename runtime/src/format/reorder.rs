@@ -14,7 +14,7 @@ use crate::order::{Arrangement, Interleaved, Order};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Core {
-    /// Cortex-M4, M7, and M33 with the DSP extension.
+    /// Cortex-M4, M7, and M33 and M35P with the DSP extension.
     CortexM4,
     /// Cortex-M0 and M0+.
     CortexM0,
@@ -26,11 +26,12 @@ pub enum Core {
 
 impl Core {
     /// Every core that has an order of its own, under the names that people know it by.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("cortex-m4", Self::CortexM4),
         ("cortex-m7", Self::CortexM4),
         ("cortex-m33", Self::CortexM4),
         ("cortex-m0", Self::CortexM0),
+        ("cortex-m35p", Self::CortexM4),
         ("cortex-m0plus", Self::CortexM0),
         ("riscv32imc", Self::Rv32),
         ("wasm32", Self::Wasm32),
@@ -58,7 +59,8 @@ impl Core {
         if target.starts_with("wasm32") {
             return flags.contains("+simd128").then_some(Self::Wasm32);
         }
-        let (_, processor) = flags.split_once("target-cpu=")?;
+        // Of several the last counts.
+        let (_, processor) = flags.rsplit_once("target-cpu=")?;
         let end = processor.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(processor.len());
         let (processor, _) = processor.split_at_checked(end)?;
         Self::named(processor).filter(|_| target.starts_with("thumbv8m.main-"))
@@ -220,6 +222,8 @@ mod tests {
         let separated = "-Copt-level=3\x1f-Ctarget-cpu=cortex-m33\x1f--nmagic";
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", separated), Some(Core::CortexM4));
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
+        let twice = "-Ctarget-cpu=cortex-m55\x1f-C\x1ftarget-cpu=cortex-m35p";
+        assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", twice), Some(Core::CortexM4));
         assert_eq!(
             Core::of_target("wasm32-unknown-unknown", "-Ctarget-feature=+simd128"),
             Some(Core::Wasm32)

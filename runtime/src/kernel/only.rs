@@ -15,8 +15,15 @@ impl Isa {
 
     /// The order of weights that it is fastest with.
     pub(crate) const fn order(self) -> Order {
-        if cfg!(back_end = "armv7em") {
+        // With Helium both of Arm's are set, and what is fast with pairs is the other one.
+        if cfg!(back_end = "armv81m") {
+            Order::Plain
+        } else if cfg!(back_end = "armv7em") {
             Order::Paired
+        } else if cfg!(back_end = "armv6m") {
+            Order::Planar
+        } else if cfg!(back_end = "rv32im") {
+            Order::Narrow
         } else if cfg!(back_end = "wasm32") {
             Order::Interleaved
         } else {
