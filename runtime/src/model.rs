@@ -1,5 +1,6 @@
 //! The borrowed view of a model file that has been checked. Whoever holds one of these values need
-//! not check anything again: [`Model::load`](crate::Model::load) is the only way to make one.
+//! not check anything again: the loader is the only one that makes them, when a program runs
+//! ([`Model::load`](crate::Model::load)) or while it is compiled ([`embedded_model!`](crate::embedded_model)).
 
 use crate::constant::attempt;
 use crate::format::OutputRecord;
@@ -340,7 +341,7 @@ impl<'a> Layer<'a> {
 /// [`exact_model!`](crate::exact_model) is the type for a certain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model<'a, const LAYERS: usize = { crate::format::MAX_LAYERS }, const FEATURES: u32 = ALL> {
-    /// UTF-8.
+    /// Printable ASCII.
     pub(crate) name: &'a [u8],
     pub(crate) input: Shape,
     pub(crate) logit_exponent: i8,

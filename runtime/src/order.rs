@@ -37,7 +37,9 @@ use crate::constant::at;
 use crate::format::features::{self as f, ALL, any};
 use crate::model::{Layer, Operation, Shape, Window};
 
-/// How the weights of a run lie in the file. A file ordered for one core runs on every other.
+/// How the weights of a run lie in the file. A file ordered for one core runs on every other, but for
+/// [`Order::Interleaved`], which a target without an operating system refuses
+/// ([`LoadError::Order`](crate::LoadError::Order)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "writer", derive(serde::Serialize))]
 pub enum Order {
@@ -52,7 +54,7 @@ pub enum Order {
     /// As planar, but in two's complement, and with a byte that says whether the products of a kernel
     /// row with inputs of -128..=127 may add up to more than 16 bits; see `docs/FORMAT.md`.
     Narrow,
-    /// Sixteen outputs side by side, for the vectors of a host; see [`Interleaved`].
+    /// Sixteen outputs side by side, for the vectors of a host, and for nothing else; see [`Interleaved`].
     Interleaved,
 }
 

@@ -84,7 +84,8 @@ pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// As [`encode`], with the weights in `order` in every layer for which it is defined. The file gives
-/// the same results on every core; the core that the order is for is faster with it.
+/// the same results on every core that loads it, which is every core unless `order` is
+/// [`Order::Interleaved`]; the core that the order is for is faster with it.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! A model file in the order of weights that a core is fastest with. Host only.
 //!
-//! A file in any order gives the same bits on every core, so this changes speed and scratch alone.
+//! A file in any order gives the same bits on every core, so this changes speed and scratch alone; but one in
+//! [`Order::Interleaved`] is for hosts, and no target without an operating system loads it.
 
 use alloc::vec::Vec;
 
@@ -30,8 +31,8 @@ impl Core {
         ("cortex-m4", Self::CortexM4),
         ("cortex-m7", Self::CortexM4),
         ("cortex-m33", Self::CortexM4),
-        ("cortex-m0", Self::CortexM0),
         ("cortex-m35p", Self::CortexM4),
+        ("cortex-m0", Self::CortexM0),
         ("cortex-m0plus", Self::CortexM0),
         ("riscv32imc", Self::Rv32),
         ("wasm32", Self::Wasm32),
@@ -221,9 +222,9 @@ mod tests {
         assert_eq!(Core::of_target("thumbv7em-none-eabihf", ""), Some(Core::CortexM4));
         let separated = "-Copt-level=3\x1f-Ctarget-cpu=cortex-m33\x1f--nmagic";
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", separated), Some(Core::CortexM4));
-        assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
         let twice = "-Ctarget-cpu=cortex-m55\x1f-C\x1ftarget-cpu=cortex-m35p";
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", twice), Some(Core::CortexM4));
+        assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
         assert_eq!(
             Core::of_target("wasm32-unknown-unknown", "-Ctarget-feature=+simd128"),
             Some(Core::Wasm32)

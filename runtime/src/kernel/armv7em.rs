@@ -9,6 +9,10 @@
 //! Results equal [`portable`]'s: the products are exact, and an accumulator that a loaded model
 //! cannot bring to overflow may be summed up in any order.
 //!
+//! Inputs and weights are loaded by words that start anywhere: `CCR.UNALIGN_TRP` must be 0, as it is
+//! after a reset (A3.2.1), and they must not lie in memory of type Device. `LDR`, `LDRH` and their like allow
+//! it; `LDM` and `LDRD`, which do not, load aligned words alone.
+//!
 //! Here is what runs any layer; [`paired`] is faster, for weights in [`Order::Paired`]. Weights of 4
 //! and 2 bits are multiplied one at a time.
 //!
