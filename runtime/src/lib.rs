@@ -86,7 +86,7 @@ mod stream;
 
 pub use format::{LoadError, declared_features, layer_count, scratch_bytes};
 pub use model::{Layer, Model, Operation, Output, Padding, Parameters, Shape, Window};
-pub use order::{Arrangement, Interleaved, Order, Paired, Planar};
+pub use order::{Arrangement, Interleaved, Order};
 pub use prediction::Prediction;
 pub use scratch::{Aligned, Scratch};
 pub use stream::{Observer, Recognizer, ScratchError};

@@ -28,8 +28,8 @@ pub(crate) use interleaved::{CHANNELS, GROUP_BYTES, INPUTS};
 #[allow(unused_imports, reason = "for the back ends that have loops for the orders")]
 pub(crate) use packed::Unpacked;
 pub(crate) use packed::{PackedSums, Packing};
-pub use paired::Paired;
-pub use planar::Planar;
+pub(crate) use paired::Paired;
+pub(crate) use planar::Planar;
 #[allow(unused_imports, reason = "for the back ends that have loops for the order")]
 pub(crate) use planar::{Pieces, SUM_WORDS};
 

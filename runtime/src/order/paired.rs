@@ -1,10 +1,9 @@
-//! Where the weights of an output channel lie in [`Order::Paired`].
+//! Where the weights of an output channel lie in [`Order::Paired`](super::Order::Paired).
 
-use super::Order;
 use super::packed::{Packing, Unpacked};
 use crate::constant::{at, magnitude, smaller};
-use crate::format::features::{self as f, ALL, any};
-use crate::model::{Parameters, Shape, Window};
+use crate::format::features::{self as f, any};
+use crate::model::{Shape, Window};
 
 /// Most columns of a kernel whose pairs follow each other before the next row's.
 const GROUP: usize = 3;
@@ -28,21 +27,9 @@ const MOST_PIXELS: usize = 4;
 
 impl Paired {
     /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits, or of 4
-    /// or 2 over a multiple of four channels, and a kernel of 3 x 3 without a pool at stride 1 or 2, or of 3 x 3 or 5 x 5 at stride 1 with a pool of
-    /// 2 x 2 at stride 2.
-    #[must_use]
-    pub const fn new(
-        window: Window,
-        groups: u16,
-        pool: Window,
-        weight_bits: u8,
-        channels: u16,
-    ) -> Option<Self> {
-        Self::among::<ALL>(window, groups, pool, weight_bits, channels)
-    }
-
-    /// As [`new`](Self::new), for a convolution that uses nothing but `FEATURES`: what these leave out is
-    /// known to the compiler then.
+    /// or 2 over a multiple of four channels, and a kernel of 3 x 3 without a pool at stride 1 or 2, or of
+    /// 3 x 3 or 5 x 5 at stride 1 with a pool of 2 x 2 at stride 2; and nothing that is not in `FEATURES`, so
+    /// that the compiler knows what they leave out.
     pub(super) const fn among<const FEATURES: u32>(
         window: Window,
         groups: u16,
@@ -67,21 +54,6 @@ impl Paired {
         }
         let channels = channels as usize;
         Some(Self { height: side, width: side, channels, stride, is_pooled, bits: weight_bits })
-    }
-
-    /// As [`new`](Self::new), where the weights are in this order.
-    #[must_use]
-    pub fn of(
-        parameters: &Parameters<'_>,
-        window: Window,
-        groups: u16,
-        pool: Window,
-        channels: u16,
-    ) -> Option<Self> {
-        match parameters.order {
-            Order::Paired => Self::new(window, groups, pool, parameters.weight_bits, channels),
-            _ => None,
-        }
     }
 
     /// Channel pairs; 1 where columns are paired.
@@ -187,7 +159,7 @@ impl Paired {
 
     /// Whether what the run holds beside its weights is zero, so that a kernel may multiply it.
     pub(crate) const fn is_well_formed(&self, run: &[u8]) -> bool {
-        // Loops, and not `positions`: a board and a compiler have them too.
+        // Loops, and not iterators: a board and a compiler have them too.
         let mut weights = 0;
         let mut row = 0;
         while row < self.height {
@@ -205,14 +177,5 @@ impl Paired {
             row += 1;
         }
         magnitude(run) == weights
-    }
-
-    /// The places of a run's weights, in plain order.
-    pub fn positions(self) -> impl Iterator<Item = usize> {
-        let Self { height, width, channels, .. } = self;
-        let columns = move |row| (0..width).map(move |column| (row, column));
-        (0..height).flat_map(columns).flat_map(move |(row, column)| {
-            (0..channels).map(move |channel| self.position(row, column, channel))
-        })
     }
 }

@@ -2,8 +2,8 @@
 
 use super::packed::{Packing, Unpacked};
 use crate::constant::{larger, magnitude, smaller};
-use crate::format::features::{self as f, ALL, any};
-use crate::model::{Parameters, Shape, Window};
+use crate::format::features::{self as f, any};
+use crate::model::{Shape, Window};
 
 /// The geometry of a convolution whose weights are plane after plane, `[channel][kernel row][kernel
 /// column]`, those of 8 bits in offset binary: what is stored is the weight plus 128.
@@ -41,23 +41,10 @@ pub(crate) struct Pieces {
 }
 
 impl Planar {
-    /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits,
-    /// or of 4 or 2 over a multiple of four channels, unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool at stride 1 or 2, or
-    /// at stride 1 with a pool of 2 x 2 at stride 2.
-    #[must_use]
-    pub const fn new(
-        window: Window,
-        groups: u16,
-        pool: Window,
-        weight_bits: u8,
-        channels: u16,
-        signed: bool,
-    ) -> Option<Self> {
-        Self::among::<ALL>(window, groups, pool, (weight_bits, channels, signed))
-    }
-
-    /// As [`new`](Self::new), for a convolution that uses nothing but `FEATURES`: what these leave out is
-    /// known to the compiler then.
+    /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits, or of 4 or
+    /// 2 over a multiple of four channels, unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool
+    /// at stride 1 or 2, or at stride 1 with a pool of 2 x 2 at stride 2; and nothing that is not in `FEATURES`,
+    /// so that the compiler knows what they leave out.
     pub(crate) const fn among<const FEATURES: u32>(
         window: Window,
         groups: u16,
@@ -209,21 +196,5 @@ impl Planar {
     /// Words of one channel, at most: one for the kernel's use, and those that the kernel meets.
     const fn plane_words(&self, output: Shape) -> usize {
         1 + self.side * self.row_words(self.pixels(output.width as usize))
-    }
-
-    /// As [`new`](Self::new), where the weights are in this order.
-    #[must_use]
-    pub fn of(
-        parameters: &Parameters<'_>,
-        window: Window,
-        groups: u16,
-        pool: Window,
-        channels: u16,
-        signed: bool,
-    ) -> Option<Self> {
-        match parameters.order {
-            super::Order::Planar => Self::new(window, groups, pool, parameters.weight_bits, channels, signed),
-            _ => None,
-        }
     }
 }
