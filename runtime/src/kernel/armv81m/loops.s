@@ -726,3 +726,35 @@ function tenfold_helium_requantize
     letp lr, 1b
     vpop {d8-d9}
     pop {r7, pc}
+
+.purgem function
+.purgem offset_weights
+.purgem start_window
+.purgem end_window
+.purgem start_sums
+.purgem sum_inputs
+.purgem start_channels
+.purgem round_and_saturate
+.purgem requantize
+.purgem load_sums
+.purgem end_channels_pooled
+.purgem end_pixel
+.purgem end_channels_single
+.purgem window
+.purgem load_small
+.purgem small_window
+.purgem multiply_image
+.purgem image_window
+.purgem start_block
+.purgem rows_of_block
+.purgem load_inputs
+.purgem load_weights
+.purgem load_middle_weights
+.purgem offset_row
+.purgem multiply_row
+.purgem pooled_block
+.purgem multiply_single
+.purgem single_row
+.purgem single_block
+.purgem dense
+.text

@@ -237,3 +237,14 @@ function \name
 
 dense tenfold_dense_unsigned, lbu
 dense tenfold_dense_signed, lb
+
+# `function`, `enter` and `leave` are left to narrow.s, which follows.
+.purgem times_four
+.purgem block_tap
+.purgem block_step
+.purgem block
+.purgem times_one
+.purgem dense_tap
+.purgem dense_step
+.purgem dense
+.text

@@ -538,3 +538,35 @@ function tenfold_narrow_widen_single_3_by_2
     addi s10, s10, -1
     bnez s10, 1b
     leave
+
+.purgem function
+.purgem enter
+.purgem leave
+.purgem split
+.purgem narrow_tap
+.purgem narrow_first
+.purgem narrow_output_3
+.purgem narrow_wide_3
+.purgem narrow_row_3
+.purgem narrow_row_3_by_2
+.purgem narrow_channel_3_by_2
+.purgem narrow_channel_3
+.purgem narrow_output_5
+.purgem narrow_wide_5
+.purgem narrow_row_5
+.purgem narrow_channel_5
+.purgem narrow_channels
+.purgem narrow_start
+.purgem narrow
+.purgem narrow_round
+.purgem narrow_bias
+.purgem narrow_pooled
+.purgem narrow_pixel
+.purgem narrow_pixels
+.purgem narrow_sum
+.purgem narrow_sums
+.purgem part
+.purgem pack
+.purgem widen_pooled
+.purgem widen_single
+.text
