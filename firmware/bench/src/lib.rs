@@ -44,19 +44,23 @@ impl<T> Static<T> {
     }
 
     /// The memory; none the second time.
+    ///
+    /// # Safety
+    ///
+    /// No two calls overlap, from two cores or from an interrupt handler: a core that cannot swap a flag in one
+    /// step, as a Cortex-M0 cannot, looks at it first and sets it then.
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "lends the memory, once")]
-    pub fn take(&'static self) -> Option<&'static mut T> {
+    pub unsafe fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.load(Ordering::Relaxed) {
             return None;
         }
         self.taken.store(true, Ordering::Relaxed);
-        // SAFETY: the programs have one core and no interrupts, so that the flag was not set between
-        // those two steps: nobody else has taken the memory.
+        // SAFETY: by the caller's promise nobody else has taken the memory between those two steps.
         Some(unsafe { &mut *self.value.get() })
     }
 }
 
-// SAFETY: the value is reached through `take` alone, by whoever comes first.
+// SAFETY: the value is reached through `take` alone, by whoever comes first; `take` says who may call it when.
 #[allow(unsafe_code, reason = "says that a static may be one")]
 unsafe impl<T: Send> Sync for Static<T> {}
 
@@ -97,7 +101,9 @@ pub fn load_and_work() -> bool {
 }
 
 fn recognize_with(model: &ExactModel) -> bool {
-    let Some(scratch) = SCRATCH.take() else { return false };
+    // SAFETY: the programs here have one core and no interrupts.
+    #[allow(unsafe_code, reason = "takes the scratch")]
+    let Some(scratch) = (unsafe { SCRATCH.take() }) else { return false };
     let Ok(mut recognizer) = Recognizer::new(model, scratch) else { return false };
     // Any bytes do as an image, and none take no flash.
     black_box(&recognizer.recognize(black_box(&[])));

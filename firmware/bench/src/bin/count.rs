@@ -18,7 +18,9 @@ use tenfold_runtime::Recognizer;
 
 #[entry]
 fn main() -> ! {
-    let Some(scratch) = SCRATCH.take() else { fail(&"the scratch is taken") };
+    // SAFETY: this program has one core and no interrupts.
+    #[allow(unsafe_code, reason = "takes the scratch")]
+    let Some(scratch) = (unsafe { SCRATCH.take() }) else { fail(&"the scratch is taken") };
     println!("scratch-address {}", scratch.as_ptr().addr());
     let loaded = counted(|| ExactModel::load_exact(black_box(MODEL))).unwrap_or_else(|cause| fail(&cause));
     let model = embedded();

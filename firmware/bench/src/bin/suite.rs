@@ -13,7 +13,9 @@ static SCRATCH: Static<Scratch<SCRATCH_BYTES>> = Static::new(Scratch::new());
 
 #[entry]
 fn main() -> ! {
-    let Some(scratch) = SCRATCH.take() else { ExitCode::FAILURE.exit_process() };
+    // SAFETY: this program has one core and no interrupts.
+    #[allow(unsafe_code, reason = "takes the scratch")]
+    let Some(scratch) = (unsafe { SCRATCH.take() }) else { ExitCode::FAILURE.exit_process() };
     match suite::run(SUITE, scratch) {
         Ok(summary) => {
             println!("{summary}");
