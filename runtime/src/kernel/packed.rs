@@ -53,6 +53,7 @@ impl<'a, 'w, const FEATURES: u32, const FLIP: u32> Packed<'a, 'w, FEATURES, FLIP
     }
 
     /// Bytes from a run to the next.
+    #[cfg_attr(not(back_end = "rv32im"), allow(dead_code, reason = "for two runs at once"))]
     pub(super) const fn run_bytes(&self) -> usize {
         self.unpacked.bytes
     }
