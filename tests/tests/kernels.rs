@@ -291,7 +291,7 @@ fn what_is_beside_packed_weights_is_refused() {
             (parameters.weights.as_ptr().addr() - start, parameters.run_bytes)
         };
         let mut load = |at: usize, value: u8| {
-            let old = std::mem::replace(&mut file.bytes_mut()[place + at], value);
+            let old = core::mem::replace(&mut file.bytes_mut()[place + at], value);
             format::reseal(file.bytes_mut());
             let error = Model::load(file.bytes()).err();
             file.bytes_mut()[place + at] = old;
