@@ -259,7 +259,8 @@ const fn is_printable(text: &[u8]) -> bool {
     true
 }
 
-/// The shape of an input of some height, width and channels, or [`LoadError::Limit`].
+/// The shape of an input of some height, width and channels, or [`LoadError::Limit`]. In line: a board would move the result.
+#[inline(always)]
 pub(super) const fn input_shape([height, width, channels]: [u16; 3]) -> Result<Shape, LoadError> {
     pass!(within("input height", height, MAX_SIDE));
     pass!(within("input width", width, MAX_SIDE));
