@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use tenfold_runtime::format::{self, Core};
-use tenfold_runtime::{Model, Order, Recognizer};
+use tenfold_runtime::{Model, Recognizer};
 
 fn main() -> Result<()> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -84,8 +84,7 @@ fn ordered(file: Vec<u8>) -> Result<Vec<u8>> {
         None => {
             let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
             let core = Core::of_target(&env::var("TARGET")?, &flags);
-            let order = core.map_or(Order::Plain, Core::order);
-            Ok(format::reorder(&file, order)?)
+            Ok(format::reorder_for(&file, core)?)
         }
         Some("file") => Ok(file),
         Some(other) => bail!("TENFOLD_ORDER is {other:?}, expected \"file\" or nothing"),

@@ -91,6 +91,11 @@ pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
 ///
 /// As [`encode`].
 pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeError> {
+    encode_with(spec, |_| order)
+}
+
+/// As [`encode_ordered`], with the order for weights of some bits.
+pub(super) fn encode_with(spec: &ModelSpec, order: impl Fn(u8) -> Order) -> Result<Vec<u8>, EncodeError> {
     let header =
         Header { name: spec.name.as_bytes(), input: spec.input, logit_exponent: spec.logit_exponent };
     let mut file = postcard::to_extend(&header, alloc::vec![0; PREFIX_BYTES])?;
@@ -101,7 +106,13 @@ pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeE
     // Checked before any block is built, as those that follow are: what is computed of shapes cannot overflow.
     let (mut input, mut signed) = (input_shape(spec.input)?, false);
     for (index, layer) in (0..layers).zip(&spec.layers) {
-        let block = Block::new(layer, (index, input, signed), order)?;
+        let bits = match layer {
+            LayerSpec::Convolution { parameters, .. } | LayerSpec::Dense { parameters } => {
+                parameters.weight_bits
+            }
+            LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => 8,
+        };
+        let block = Block::new(layer, (index, input, signed), order(bits))?;
         let record = block.record(layer, 0);
         let mut checker =
             Checker::<{ features::ALL }> { input, signed, index, ..Checker::new(input, layers) };

@@ -36,7 +36,7 @@ pub use encode::{EncodeError, encode, encode_ordered, reseal};
 pub use error::LoadError;
 pub(crate) use record::OutputRecord;
 #[cfg(feature = "writer")]
-pub use reorder::{Core, reorder, specification};
+pub use reorder::{Core, reorder, reorder_for, specification};
 
 /// First bytes of every model file.
 pub const MAGIC: [u8; 4] = *b"10FD";

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::encode::{EncodeError, aligned_copy, encode_ordered};
+use super::encode::{EncodeError, aligned_copy, encode_with};
 use super::spec::{LayerSpec, ModelSpec, Output, Parameters};
 use crate::arithmetic::unpack_weight;
 use crate::model::{self, Layer, Model, Operation};
@@ -19,6 +19,8 @@ pub enum Core {
     CortexM4,
     /// Cortex-M0 and M0+.
     CortexM0,
+    /// Cortex-M55 and M85, with Helium.
+    CortexM55,
     /// RV32 with multiplication.
     Rv32,
     /// WebAssembly with SIMD.
@@ -27,13 +29,15 @@ pub enum Core {
 
 impl Core {
     /// Every core that has an order of its own, under the names that people know it by.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("cortex-m4", Self::CortexM4),
         ("cortex-m7", Self::CortexM4),
         ("cortex-m33", Self::CortexM4),
         ("cortex-m35p", Self::CortexM4),
         ("cortex-m0", Self::CortexM0),
         ("cortex-m0plus", Self::CortexM0),
+        ("cortex-m55", Self::CortexM55),
+        ("cortex-m85", Self::CortexM55),
         ("riscv32imc", Self::Rv32),
         ("wasm32", Self::Wasm32),
     ];
@@ -67,11 +71,13 @@ impl Core {
         Self::named(processor).filter(|_| target.starts_with("thumbv8m.main-"))
     }
 
-    /// The order of weights that this core's back end is fastest with.
+    /// The order that this core's back end is fastest with, for weights of 8, 4 or 2 bits.
     #[must_use]
-    pub const fn order(self) -> Order {
+    pub const fn order(self, bits: u8) -> Order {
         match self {
-            Self::CortexM4 => Order::Paired,
+            // Helium's loops are for 8 bits.
+            Self::CortexM55 if bits == 8 => Order::Plain,
+            Self::CortexM4 | Self::CortexM55 => Order::Paired,
             Self::CortexM0 => Order::Planar,
             Self::Rv32 => Order::Narrow,
             Self::Wasm32 => Order::Interleaved,
@@ -85,10 +91,23 @@ impl Core {
 ///
 /// [`EncodeError::Invalid`] where `file` is not a model file.
 pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
+    encode_with(&read(file)?, |_| order)
+}
+
+/// As [`reorder`], with the weights of every layer as a core wants them; in plain order where none is known.
+///
+/// # Errors
+///
+/// As [`reorder`].
+pub fn reorder_for(file: &[u8], core: Option<Core>) -> Result<Vec<u8>, EncodeError> {
+    encode_with(&read(file)?, |bits| core.map_or(Order::Plain, |core| core.order(bits)))
+}
+
+fn read(file: &[u8]) -> Result<ModelSpec, EncodeError> {
     let aligned = aligned_copy(file);
     let bytes: &[u8] = bytemuck::cast_slice(&aligned);
     let (bytes, _) = bytes.split_at(file.len());
-    encode_ordered(&specification(&Model::load(bytes)?), order)
+    Ok(specification(&Model::load(bytes)?))
 }
 
 /// The network that `model` was encoded from, whatever the order of its weights.
@@ -225,6 +244,12 @@ mod tests {
         let twice = "-Ctarget-cpu=cortex-m55\x1f-C\x1ftarget-cpu=cortex-m35p";
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", twice), Some(Core::CortexM4));
         assert_eq!(Core::of_target("thumbv8m.main-none-eabihf", ""), None);
+        let helium = Core::of_target("thumbv8m.main-none-eabihf", "-Ctarget-cpu=cortex-m55");
+        assert_eq!(helium, Some(Core::CortexM55));
+        assert_eq!(
+            [8, 4, 2].map(|bits| Core::CortexM55.order(bits)),
+            [Order::Plain, Order::Paired, Order::Paired]
+        );
         assert_eq!(
             Core::of_target("wasm32-unknown-unknown", "-Ctarget-feature=+simd128"),
             Some(Core::Wasm32)

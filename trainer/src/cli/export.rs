@@ -141,7 +141,7 @@ fn export_file(args: &ExportArgs) -> Result<()> {
 fn export_for(name: &str, model: &Path, out: &Path) -> Result<()> {
     let core = Core::named(name).with_context(|| format!("there is no core {name}"))?;
     let file = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
-    let ordered = format::reorder(&file, core.order())
+    let ordered = format::reorder_for(&file, Some(core))
         .with_context(|| format!("{} is not a model file", model.display()))?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();

@@ -22,7 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use tenfold_runtime::format::{Core, reorder};
+use tenfold_runtime::format::{Core, reorder_for};
 
 pub use self::check::{Exactness, InexactChannel};
 use crate::data::Dataset;
@@ -173,7 +173,7 @@ fn refresh_orders(model: &Path) -> Result<()> {
     for (name, core) in Core::ALL {
         let path = model.with_extension(format!("{name}.postcard"));
         if path.exists() {
-            let ordered = reorder(&read(model, MAX_MODEL_BYTES)?, core.order())
+            let ordered = reorder_for(&read(model, MAX_MODEL_BYTES)?, Some(core))
                 .with_context(|| format!("{} is not a model file", model.display()))?;
             write_whole(&path, &ordered)?;
         }
