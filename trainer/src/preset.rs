@@ -60,7 +60,11 @@ pub const PRESETS: &[Preset] = &[
     ),
     preset!("pico", Ours, "nano with 8, 4 and 2 bits a weight; 2,984 bytes of weights"),
     preset!("nano-4bit", Ours, "7 narrow convolutions, 4 bits a weight; 11,812 bytes of weights, 0.5 M MACs"),
-    preset!("micro", Ours, "6 convolutions for parts with 128 KB of flash; 60,240 bytes of weights, 2.6 M MACs"),
+    preset!(
+        "micro",
+        Ours,
+        "6 convolutions for parts with 128 KB of flash; 60,240 bytes of weights, 2.6 M MACs"
+    ),
     preset!("keras-cnn", Ours, "the tutorials' CNN: 3 convolutions, 2 dense; 130,890 parameters, 2.8 M MACs"),
     preset!("lenet5", Ours, "LeNet-5 with ReLU and max-pool; 44,426 parameters, 0.28 M MACs"),
     preset!("keras-cnn-rmsprop", reported(99.14, 99.19), "keras-cnn: RMSProp, 10 epochs; 99.14 to 99.19 %"),

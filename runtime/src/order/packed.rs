@@ -80,8 +80,8 @@ impl Packing {
     /// Words of a packed run.
     pub(crate) const fn words(&self) -> usize {
         match self.bits {
-            4 => (self.places() + 7) / 8,
-            _ => (self.places() + 15) / 16,
+            4 => self.places().div_ceil(8),
+            _ => self.places().div_ceil(16),
         }
     }
 
