@@ -524,10 +524,13 @@ fn several_models_vote() {
     success(&["evaluate", &scaled, "--limit", "9", "--split", "70/30"]);
 
     // A configuration that cannot be read is no reason to guess.
-    fs::write(format!("{scaled}/config.toml"), "name = 3\n").unwrap();
+    fs::write(format!("{scaled}/config.toml"), "name = \"means\"\ninput = 3\n").unwrap();
     let model = format!("{scaled}/means.postcard");
     for model in [&scaled, &model] {
         let line = failure(&["evaluate", model, "--limit", "9"]);
-        assert!(line.contains("config.toml: ") && line.contains("name"), "{line}");
+        assert!(line.contains("config.toml: ") && line.contains("input"), "{line}");
     }
+    // Another program's says nothing of the model.
+    fs::write(format!("{scaled}/config.toml"), "title = \"a site\"\n").unwrap();
+    success(&["evaluate", &model, "--limit", "9"]);
 }

@@ -247,6 +247,8 @@ fn a_run_remembers_how_its_images_were_divided() {
     }
     assert_eq!(test(&["evaluate", &out, "--split", "50/50", "--set", "all"]), 300);
     let mnist = data::default_directory().unwrap().to_str().unwrap().to_owned();
+    // From a set at another place it learned nothing.
+    success(&["evaluate", &out, "--data", &mnist, "--split", "50/50", "--limit", "9"]);
     // Nor does a card speak of them, or of another set, as of its own test set.
     for more in [&["--data", &set, "--split", "50/50"][..], &["--data", &mnist]] {
         for command in ["card", "export"] {

@@ -142,7 +142,8 @@ impl Packing {
     pub(crate) fn set(&self, run: &mut [u8], place: usize, weight: i8) {
         let (byte, above) = self.bits_of(place);
         if let Some(byte) = run.get_mut(byte) {
-            let code = if self.bits == 4 { weight as u8 & 15 } else { ((weight + 3) / 2) as u8 & 3 };
+            let code =
+                if self.bits == 4 { weight as u8 & 15 } else { ((i16::from(weight) + 3) / 2) as u8 & 3 };
             *byte |= code << above;
         }
     }
@@ -186,6 +187,8 @@ mod tests {
             [0, 1, 2, 3, 4, 5, 6, 7]
         );
         let packing = Packing { bits: 2, ..packing };
+        #[cfg(feature = "writer")]
+        packing.set(&mut [0; 12], 0, i8::MAX);
         assert_eq!((packing.words(), packing.room()), (3, 48));
         let run = [0b11_10_01_00, 0, 0, 0b00_01_10_11];
         assert_eq!([0, 4, 8, 12].map(|place| packing.weight(&run, place)), [-3, -1, 1, 3]);

@@ -74,6 +74,12 @@ impl DataArgs {
     /// Refuses a `--split` by which `part` has images that the model learned from: any but its own.
     pub(super) fn refuse_other_split(&self, model: &Path, part: Part) -> Result<()> {
         let Some(config) = config_of(model)? else { return Ok(()) };
+        // Of a set at another place it learned from no image.
+        let place = data_path(directory_of(model))?.map_or_else(data::default_directory, Ok)?;
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.data.as_deref().is_some_and(|asked| whole(asked) != whole(&place)) {
+            return Ok(());
+        }
         let (own, asked) = (config.data.division(), self.over(config.data).division());
         ensure!(
             own == asked || part == Part::All,
@@ -179,12 +185,19 @@ pub(super) fn config_of(model: &Path) -> Result<Option<Config>> {
     if !file.exists() {
         return Ok(None);
     }
+    let is_of = |name: &str| files::model_files(directory, name).iter().any(|file| file == model);
+    // Other programs have files of this name, too.
+    let table = std::fs::read_to_string(&file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    if !model.is_dir()
+        && let Some(table) = table
+        && !table.get("name").and_then(toml::Value::as_str).is_some_and(is_of)
+    {
+        return Ok(None);
+    }
     let config = Config::read(&file).with_context(|| {
         format!("{}: the configuration beside it says which images are for its test", model.display())
     })?;
-    let is_its_own =
-        model.is_dir() || files::model_files(directory, &config.name).iter().any(|file| file == model);
-    Ok(is_its_own.then_some(config))
+    Ok((model.is_dir() || is_of(&config.name)).then_some(config))
 }
 
 /// Refuses images of another set, or divided in another way, than a model was `trained_on`: its card calls them the

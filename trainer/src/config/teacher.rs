@@ -1,6 +1,7 @@
 //! Finished runs that a run begins from or learns from: the sections `[distillation]` and `[ensemble]`.
 
-use std::path::{PathBuf, absolute};
+use std::env::current_dir;
+use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,23 @@ impl Config {
             make_absolute(&mut ensemble.runs);
         }
         Ok(())
+    }
+
+    /// The configuration as it is published with a model: with the paths of the runs that it depends on from the
+    /// working directory, or with their names alone, and not with where they lie on this machine. They are known by
+    /// SHA-256.
+    #[must_use]
+    pub fn portable(&self) -> Self {
+        let mut config = self.clone();
+        let here = current_dir().unwrap_or_default();
+        let teachers = config.distillation.iter_mut().flat_map(|distillation| &mut distillation.runs);
+        for run in teachers.chain(config.ensemble.iter_mut().flat_map(|ensemble| &mut ensemble.runs)) {
+            if run.is_absolute() {
+                let name = || run.file_name().map_or_else(|| run.clone(), PathBuf::from);
+                *run = run.strip_prefix(&here).map_or_else(|_| name(), Path::to_path_buf);
+            }
+        }
+        config
     }
 
     /// The finished runs that the run depends on.

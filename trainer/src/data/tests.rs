@@ -40,6 +40,10 @@ fn a_set_is_known_by_its_checksum_wherever_it_has_one() {
     }
     assert!(super::is_same_source("MNIST", "MNIST"));
     assert!(!super::is_same_source("MNIST", "MNIST, split 70/30 by seed 1"));
+    // A copy of the shipped set.
+    let copy = "mnist (sha256 ba891046e6505d7a...), split 70/30 by seed 1";
+    assert!(super::is_same_source("MNIST, split 70/30 by seed 1", copy));
+    assert!(!super::is_same_source("MNIST", copy));
 }
 
 /// Three images of 2 rows and 3 columns.

@@ -267,7 +267,7 @@ impl Training {
             float: folded,
             quantized,
             provenance: Provenance {
-                config_toml: self.config.to_toml()?,
+                config_toml: self.config.portable().to_toml()?,
                 seed: self.config.seed,
                 dataset: self.train.source.clone(),
                 tenfold_version: env!("CARGO_PKG_VERSION").to_owned(),
