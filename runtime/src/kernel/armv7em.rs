@@ -14,7 +14,7 @@
 //! it; `LDM` and `LDRD`, which do not, load aligned words alone.
 //!
 //! Here is what runs any layer; [`paired`] is faster, for weights in [`Order::Paired`]. Weights of 4
-//! and 2 bits are multiplied one at a time.
+//! and 2 bits are multiplied one at a time there.
 //!
 //! [`Order::Paired`]: crate::Order::Paired
 
