@@ -137,7 +137,8 @@ fn no_panic_of_the_runtime_is_left() {
     let shipped = |model: &str| root().join("models").join(model).join(format!("{model}.postcard"));
     let every_kind = format::encode(&networks::every_kind()).expect("a well-formed network");
     let every_kind = written("every-kind.postcard", &every_kind);
-    let models = ["nano", "pico", "keras-cnn", "lenet5"].map(shipped).into_iter().chain([every_kind]);
+    let models =
+        ["nano", "pico", "micro", "keras-cnn", "lenet5"].map(shipped).into_iter().chain([every_kind]);
     let models: Vec<PathBuf> = models.collect();
     for (core, file) in CORES.iter().flat_map(|core| models.iter().map(move |file| (core, file))) {
         let model = file.display();

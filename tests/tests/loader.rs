@@ -9,6 +9,7 @@ use tenfold_runtime::{LoadError, Model, Order, Recognizer, format};
 use tenfold_tests::buffer::Buffer;
 use tenfold_tests::file::seal;
 use tenfold_tests::random::Random;
+use tenfold_tests::spec::{LayerSpec, ModelSpec};
 use tenfold_tests::{describe, generate, networks, reference, view};
 
 /// Whether the build is slow, and tries fewer values.
@@ -119,12 +120,26 @@ fn every_damaged_byte_is_noticed_by_the_checksum() {
     }
 }
 
+fn has_weights_of(spec: &ModelSpec, bits: u8) -> bool {
+    spec.layers.iter().any(
+        |layer| matches!(layer, LayerSpec::Convolution { parameters, .. } if parameters.weight_bits == bits),
+    )
+}
+
 #[test]
 fn every_changed_byte_with_a_right_checksum_is_refused_or_runs() {
-    let interleaved = format::encode_ordered(&networks::every_kind(), Order::Interleaved);
+    let ordered =
+        |spec: &ModelSpec, order| format::encode_ordered(spec, order).expect("a well-formed network");
     let mut random = Random::new(13);
     let (mut refused, mut ran, mut too_big) = (0, 0, 0);
-    let files = [encoded(), interleaved.expect("a well-formed network")];
+    let mut files = vec![encoded(), ordered(&networks::every_kind(), Order::Interleaved)];
+    // 4 and 2 bits as the orders for boards pack them: the smallest file of each.
+    for bits in [4, 2] {
+        let some = (0..networks::PACKED).map(networks::packed).filter(|spec| has_weights_of(spec, bits));
+        let files_of = |order| some.clone().map(move |spec| ordered(&spec, order)).min_by_key(Vec::len);
+        files.extend([Order::Paired, Order::Planar, Order::Narrow].into_iter().filter_map(files_of));
+    }
+    assert_eq!(files.len(), 8);
     for (file, place) in files.iter().flat_map(|file| (0..file.len()).map(move |place| (file, place))) {
         let old = file[place];
         let mut values = vec![0, 1, 2, 3, 127, 128, 255, old ^ 1, old ^ 16, old ^ 128, old.wrapping_add(1)];
