@@ -255,10 +255,7 @@ impl Job {
         let group = Group::is_at(&directory).then(|| Group::open(&directory)).transpose()?;
         let voters = group.as_ref().map(votes::voters).transpose()?.flatten();
         let (Some(group), Some(voters)) = (group, voters) else {
-            let few = format!(
-                "{}: too few finished runs of {} to vote, of {VOTERS} with their model files",
-                self.row.name, of.name
-            );
+            let few = format!("{}: too few finished runs of {} to vote, of {VOTERS}", self.row.name, of.name);
             ensure!(
                 known.is_some() || options.only.is_empty(),
                 "{few}; run them too, with `--only {} --runs {VOTERS}`",
