@@ -33,7 +33,7 @@ pub(crate) use planar::Planar;
 #[allow(unused_imports, reason = "for the back ends that have loops for the order")]
 pub(crate) use planar::{Pieces, SUM_WORDS};
 
-use crate::constant::at;
+use crate::constant::{at, attempt};
 use crate::format::features::{self as f, ALL, any};
 use crate::model::{Layer, Operation, Shape, Window};
 
@@ -81,12 +81,16 @@ impl Arrangement {
         let Operation::Convolution { window, groups, pool, .. } = layer.operation else {
             return None;
         };
-        let weights = (layer.block.weight_bits, layer.input.channels, layer.input_signed);
+        let channels = layer.input.channels;
+        let is_grouped = any(FEATURES, f::GROUPED_CONVOLUTION);
+        let depth = if is_grouped { attempt!(channels.checked_div(groups)) } else { channels };
+        let weights = (layer.block.weight_bits, depth, layer.input_signed);
         Self::among::<FEATURES>(layer.block.order, window, groups, pool, weights)
     }
 
     /// The geometry for a convolution, where `order` is in `FEATURES` and defined for it: a convolution
-    /// with weights of a number of bits, over a number of channels, which may be signed.
+    /// with weights of a number of bits, over a number of channels in a group, which may be signed. Of several groups, each is a
+    /// convolution of its own, over two channels at least.
     pub(crate) const fn among<const FEATURES: u32>(
         order: Order,
         window: Window,
@@ -94,21 +98,24 @@ impl Arrangement {
         pool: Window,
         (bits, channels, signed): (u8, u16, bool),
     ) -> Option<Self> {
+        if groups != 1 && (channels < 2 || !any(FEATURES, f::GROUPED_CONVOLUTION)) {
+            return None;
+        }
         match order {
             Order::Paired if any(FEATURES, f::PAIRED_CONVOLUTION) => {
-                match Paired::among::<FEATURES>(window, groups, pool, bits, channels) {
+                match Paired::among::<FEATURES>(window, pool, bits, channels) {
                     Some(paired) => Some(Self::Paired(paired)),
                     None => None,
                 }
             }
             Order::Planar if any(FEATURES, f::PLANAR_CONVOLUTION) => {
-                match Planar::among::<FEATURES>(window, groups, pool, (bits, channels, signed)) {
+                match Planar::among::<FEATURES>(window, pool, (bits, channels, signed)) {
                     Some(planar) => Some(Self::Planar(planar)),
                     None => None,
                 }
             }
             Order::Narrow if any(FEATURES, f::NARROW_CONVOLUTION) => {
-                match Planar::among::<FEATURES>(window, groups, pool, (bits, channels, signed)) {
+                match Planar::among::<FEATURES>(window, pool, (bits, channels, signed)) {
                     Some(planar) if planar.side() != 5 || planar.stride() != 2 => Some(Self::Narrow(planar)),
                     _ => None,
                 }

@@ -10,6 +10,7 @@
 //! layer is being computed: as much as the one that needs most of it. It follows from the order of
 //! the weights and is there on every core, used or not, so that a file has one size of scratch.
 
+use crate::format::features::{self as f, any};
 use crate::model::{Layer, Operation};
 use crate::order::{Arrangement, Interleaved};
 
@@ -71,6 +72,16 @@ impl LayerPlan {
 
     /// Bytes of workspace that a layer asks for.
     pub(crate) const fn workspace_bytes<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
+        if any(FEATURES, f::GROUPED_CONVOLUTION)
+            && let Some(group) = &layer.group::<FEATURES>()
+        {
+            let room = group.plan.ring_bytes() + group.output.row().next_multiple_of(4);
+            return room + Self::workspace_bytes_of_one::<FEATURES>(group);
+        }
+        Self::workspace_bytes_of_one::<FEATURES>(layer)
+    }
+
+    const fn workspace_bytes_of_one<const FEATURES: u32>(layer: &Layer<'_>) -> usize {
         let is_convolution = matches!(layer.operation, Operation::Convolution { .. });
         if is_convolution && Interleaved::of_layer::<FEATURES>(layer).is_some() {
             let values = layer.plan.ring_rows as usize * layer.plan.row_bytes;

@@ -340,7 +340,13 @@ fn emit<const FEATURES: u32>(
             if any(FEATURES, f::CONVOLUTION | f::GROUPED_CONVOLUTION) =>
         {
             let job = Convolution { window, groups, pool, parameters: &parameters };
-            kernel::convolution::<FEATURES>(layer, job, rows, workspace, out);
+            if any(FEATURES, f::GROUPED_CONVOLUTION)
+                && let Some(group) = &layer.group::<FEATURES>()
+            {
+                kernel::in_groups::<FEATURES>(group, job, rows, workspace, out);
+            } else {
+                kernel::convolution::<FEATURES>(layer, job, rows, workspace, out);
+            }
             true
         }
         Operation::Dense { rows_per_step } => {

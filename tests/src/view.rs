@@ -46,7 +46,7 @@ fn layer(layer: &Layer<'_>) -> LayerSpec {
                     None => self::parameters(layer, parameters, run, 1),
                     Some(arrangement) => {
                         let length = arrangement.run_bytes();
-                        let positions = arrangement.positions(window.kernel, layer.input.channels);
+                        let positions = arrangement.positions(window.kernel, layer.input.channels / groups);
                         let places: Vec<usize> = positions.collect();
                         let runs = parameters.weights.chunks(length);
                         let weights = runs

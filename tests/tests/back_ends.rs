@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::env;
 
-use tenfold_runtime::{LoadError, Model, Order, back_end, format};
+use tenfold_runtime::{Layer, LoadError, Model, Operation, Order, back_end, format};
 use tenfold_tests::buffer::Buffer;
 use tenfold_tests::compare::check;
 use tenfold_tests::spec::{LayerSpec, ModelSpec, Output};
@@ -28,7 +28,7 @@ fn every_back_end_of_this_host_equals_the_oracle() {
         }
         assert_eq!(back_end::current(), name);
         let mut shapes = BTreeSet::new();
-        let mut checked = 0;
+        let (mut checked, mut in_blocks) = (0, 0);
         for seed in 0..SEEDS {
             let special = networks::convolutional(seed);
             shapes.extend(shapes_of(&special));
@@ -46,11 +46,17 @@ fn every_back_end_of_this_host_equals_the_oracle() {
                 checked += 1;
             }
         }
+        for spec in (0..networks::GROUPED).map(networks::grouped) {
+            in_blocks += usize::from(is_in_blocks(&spec));
+            check(&spec, Order::Interleaved, 1, &format!("{name}: {}", spec.name));
+            checked += 1;
+        }
         for spec in [networks::nano(), networks::lenet5(), networks::keras_cnn()] {
             check(&spec, Order::Interleaved, 1, &format!("{name}: {}", spec.name));
             checked += 1;
         }
         check_shapes(&shapes);
+        assert!(in_blocks >= 20, "{in_blocks} networks with groups in interleaved order");
         println!("{name}: {checked} networks, every layer as expected");
         ran.push(name);
     }
@@ -90,6 +96,18 @@ fn a_weight_that_is_none_is_refused() {
 }
 
 const ORDERS: [Order; 5] = [Order::Plain, Order::Paired, Order::Planar, Order::Narrow, Order::Interleaved];
+
+/// Whether a convolution in several groups is in interleaved order.
+fn is_in_blocks(spec: &ModelSpec) -> bool {
+    let file = format::encode_ordered(spec, Order::Interleaved).expect("well-formed");
+    let file = Buffer::aligned(&file);
+    let model = Model::load(file.bytes()).expect("a well-formed file");
+    let is_one = |layer: Layer<'_>| {
+        matches!(layer.operation, Operation::Convolution { groups, .. } if groups > 1)
+            && layer.parameters().is_some_and(|parameters| parameters.order == Order::Interleaved)
+    };
+    model.layers().any(is_one)
+}
 
 /// What the standard library says of this processor.
 #[cfg(target_arch = "x86_64")]

@@ -27,7 +27,7 @@ const IMAGES: usize = 2;
 
 /// Flash of the emulated machine that is left for the networks, and a random network's share.
 const MOST_BYTES: usize = 3 << 20;
-const MOST_BYTES_EACH: usize = 6 << 10;
+const MOST_BYTES_EACH: usize = 5 << 10;
 
 #[test]
 fn cortex_m0_equals_the_oracle() {
@@ -108,6 +108,7 @@ fn suite(own: Order, other: Order, most_bytes_each: usize) -> (Vec<u8>, String) 
         .chain(deep)
         .chain(sixteens)
         .chain(packed)
+        .chain((0..networks::GROUPED).map(networks::grouped))
         .map(|spec| (spec, own))
         .map(suited)
         .map(encode);
@@ -167,20 +168,26 @@ fn digest(bytes: impl IntoIterator<Item = u8>) -> u32 {
 #[test]
 fn ordered_weights_give_the_same_everywhere() {
     for order in [Order::Paired, Order::Planar, Order::Narrow] {
-        let (mut shapes, mut packed) = (BTreeSet::new(), BTreeSet::new());
+        let (mut shapes, mut packed, mut in_groups) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let special = (0..4 * SEEDS).map(networks::convolutional).chain((0..DEEP_SEEDS).map(networks::deep));
-        for (seed, spec) in special.chain((0..networks::PACKED).map(networks::packed)).enumerate() {
+        let grouped = (0..networks::GROUPED).map(networks::grouped);
+        let special = special.chain((0..networks::PACKED).map(networks::packed)).chain(grouped);
+        for (seed, spec) in special.enumerate() {
             let (spec, file) = encode(suited((spec, order)));
             let file = Buffer::aligned(&file);
             let name = format!("{}, {order:?}", spec.name);
             let model = Model::load(file.bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(format!("{:?}", view::specification(&model)), format!("{spec:?}"), "{name}");
             for layer in model.layers() {
-                if let Operation::Convolution { window, pool, .. } = &layer.operation
+                if let Operation::Convolution { window, pool, groups, .. } = &layer.operation
                     && let Some(parameters) = layer.parameters()
                     && parameters.order == order
                 {
                     let is_pooled = pool.kernel[0] != 1;
+                    if *groups > 1 {
+                        in_groups.insert((parameters.weight_bits, *groups, window.kernel[0], is_pooled));
+                        continue;
+                    }
                     if parameters.weight_bits != 8 {
                         let width = if is_pooled { 0 } else { layer.output.width };
                         packed.insert((
@@ -234,6 +241,10 @@ fn ordered_weights_give_the_same_everywhere() {
             _ => 9,
         };
         assert_eq!(packed.len(), 2 * (17 + of_fives), "{order:?}: {packed:?}");
+        // Kernels with a pool and without, of 3 x 3 and of 5 x 5; but for one of them in pairs.
+        let kernels = if order == Order::Paired { 3 } else { 4 };
+        let of_bits = |bits| in_groups.iter().filter(|found| found.0 == bits && found.1 < 4).count();
+        assert!([8, 4, 2].map(of_bits).iter().all(|&found| found >= kernels), "{order:?}: {in_groups:?}");
     }
 }
 

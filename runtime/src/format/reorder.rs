@@ -71,12 +71,13 @@ impl Core {
         Self::named(processor).filter(|_| target.starts_with("thumbv8m.main-"))
     }
 
-    /// The order that this core's back end is fastest with, for weights of 8, 4 or 2 bits.
+    /// The order that this core's back end is fastest with, for weights of 8, 4 or 2 bits, of a convolution in several groups
+    /// or of another layer.
     #[must_use]
-    pub const fn order(self, bits: u8) -> Order {
+    pub const fn order(self, bits: u8, is_grouped: bool) -> Order {
         match self {
-            // Helium's loops are for 8 bits.
-            Self::CortexM55 if bits == 8 => Order::Plain,
+            // Helium's loops are for 8 bits, and one group.
+            Self::CortexM55 if bits == 8 && !is_grouped => Order::Plain,
             Self::CortexM4 | Self::CortexM55 => Order::Paired,
             Self::CortexM0 => Order::Planar,
             Self::Rv32 => Order::Narrow,
@@ -91,7 +92,7 @@ impl Core {
 ///
 /// [`EncodeError::Invalid`] where `file` is not a model file.
 pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
-    encode_with(&read(file)?, |_| order)
+    encode_with(&read(file)?, |_, _| order)
 }
 
 /// As [`reorder`], with the weights of every layer as a core wants them; in plain order where none is known.
@@ -100,7 +101,9 @@ pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
 ///
 /// As [`reorder`].
 pub fn reorder_for(file: &[u8], core: Option<Core>) -> Result<Vec<u8>, EncodeError> {
-    encode_with(&read(file)?, |bits| core.map_or(Order::Plain, |core| core.order(bits)))
+    encode_with(&read(file)?, |bits, is_grouped| {
+        core.map_or(Order::Plain, |core| core.order(bits, is_grouped))
+    })
 }
 
 fn read(file: &[u8]) -> Result<ModelSpec, EncodeError> {
@@ -133,7 +136,7 @@ fn layer_specification(layer: &Layer<'_>) -> Option<LayerSpec> {
             let offset = |run| Arrangement::of(layer).map_or(0, |arrangement| arrangement.bias_offset(run));
             let weights = runs.clone().flat_map(|run| match Arrangement::of(layer) {
                 Some(arrangement) => {
-                    let places = arrangement.positions(window.kernel, layer.input.channels);
+                    let places = arrangement.positions(window.kernel, depth as u16);
                     places.map(|place| arrangement.weight(run, place)).collect()
                 }
                 None => plain(run, parameters.weight_bits, height * width * depth),
@@ -247,7 +250,7 @@ mod tests {
         let helium = Core::of_target("thumbv8m.main-none-eabihf", "-Ctarget-cpu=cortex-m55");
         assert_eq!(helium, Some(Core::CortexM55));
         assert_eq!(
-            [8, 4, 2].map(|bits| Core::CortexM55.order(bits)),
+            [8, 4, 2].map(|bits| Core::CortexM55.order(bits, false)),
             [Order::Plain, Order::Paired, Order::Paired]
         );
         assert_eq!(

@@ -29,6 +29,7 @@ mod armv7em;
 mod armv81m;
 #[cfg(back_end = "armv6m")]
 mod four;
+mod groups;
 #[cfg_attr(not(back_end = "x86_64"), allow(dead_code, reason = "in part for vectors alone"))]
 mod interleaved;
 #[cfg(not(back_end = "x86_64"))]
@@ -75,6 +76,7 @@ pub(crate) use x86_64::choice;
 pub(crate) use back_end::{
     Convolution, average_pool, convolution, copy_row, dense, dense_step, finish, max_pool,
 };
+pub(crate) use groups::in_groups;
 
 use crate::arithmetic::{rounding_shift, saturate_i8, saturate_u8};
 use crate::format::features::{self as f, any};

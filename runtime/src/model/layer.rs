@@ -4,7 +4,7 @@ use super::{Padding, Shape, Window};
 use crate::constant::attempt;
 use crate::format::OutputRecord;
 use crate::format::features::{self as f, ALL, any};
-use crate::order::Order;
+use crate::order::{Arrangement, Interleaved, Order};
 use crate::plan::LayerPlan;
 
 /// What becomes of an accumulator after the shift.
@@ -186,6 +186,23 @@ impl<'a> Layer<'a> {
             _ => Output::Unsigned,
         };
         Some(Parameters { weight_bits, order, weights, run_bytes, bias, shifts, output })
+    }
+
+    /// One group of a convolution in several, as a convolution of its own, where the order of the weights is one that is
+    /// defined for it. Its block is that of the whole.
+    pub(crate) const fn group<const FEATURES: u32>(&self) -> Option<Self> {
+        let Operation::Convolution { window, padding, groups, pool } = self.operation else { return None };
+        let has_order = Arrangement::of_layer::<FEATURES>(self).is_some()
+            || Interleaved::of_layer::<FEATURES>(self).is_some();
+        if groups < 2 || !has_order {
+            return None;
+        }
+        let mut group = *self;
+        group.operation = Operation::Convolution { window, padding, groups: 1, pool };
+        group.input.channels /= groups;
+        group.output.channels /= groups;
+        group.plan.row_bytes /= groups as usize;
+        Some(group)
     }
 
     /// Padding of the input.

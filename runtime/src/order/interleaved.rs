@@ -40,14 +40,16 @@ pub struct Interleaved {
 }
 
 impl Interleaved {
-    /// The geometry for a convolution of one group, and of nothing else.
+    /// The geometry for a convolution in which each of `groups` groups has `depth` channels: for one group, or for groups of
+    /// two channels or more whose outputs fill blocks.
     #[must_use]
-    pub const fn convolution(window: Window, groups: u16, channels: u16, outputs: u16) -> Option<Self> {
+    pub const fn convolution(window: Window, groups: u16, depth: u16, outputs: u16) -> Option<Self> {
         let [rows, columns] = window.kernel;
-        if !IS_HOST || groups != 1 {
+        let fills = depth > 1 && (outputs as usize).is_multiple_of(groups as usize * CHANNELS);
+        if !IS_HOST || groups != 1 && !fills {
             return None;
         }
-        let row = columns as usize * channels as usize;
+        let row = columns as usize * depth as usize;
         Some(Self { rows: rows as usize, row, outputs: outputs as usize })
     }
 
@@ -65,7 +67,7 @@ impl Interleaved {
 
     /// As [`of`](Self::of), where the order is in `FEATURES`.
     pub(crate) const fn of_layer<const FEATURES: u32>(layer: &Layer<'_>) -> Option<Self> {
-        if !any(FEATURES, f::INTERLEAVED) {
+        if !IS_HOST || !any(FEATURES, f::INTERLEAVED) {
             return None;
         }
         if !matches!(layer.block.order, Order::Interleaved) {
@@ -73,7 +75,8 @@ impl Interleaved {
         }
         match layer.operation {
             Operation::Convolution { window, groups, .. } => {
-                Self::convolution(window, groups, layer.input.channels, layer.output.channels)
+                let depth = attempt!(layer.input.channels.checked_div(groups));
+                Self::convolution(window, groups, depth, layer.output.channels)
             }
             Operation::Dense { rows_per_step } => {
                 Self::dense(rows_per_step as usize * layer.input.row(), layer.output.channels)

@@ -26,13 +26,12 @@ const MOST_PIECE: usize = 256;
 const MOST_PIXELS: usize = 4;
 
 impl Paired {
-    /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits, or of 4
+    /// The geometry for a convolution of one group, where the order is defined: weights of 8 bits, or of 4
     /// or 2 over a multiple of four channels, and a kernel of 3 x 3 without a pool at stride 1 or 2, or of
     /// 3 x 3 or 5 x 5 at stride 1 with a pool of 2 x 2 at stride 2; and nothing that is not in `FEATURES`, so
     /// that the compiler knows what they leave out.
     pub(super) const fn among<const FEATURES: u32>(
         window: Window,
-        groups: u16,
         pool: Window,
         weight_bits: u8,
         channels: u16,
@@ -49,7 +48,7 @@ impl Paired {
             [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
             _ => return None,
         };
-        if groups != 1 || !Packing::allows::<FEATURES>(weight_bits, channels) {
+        if !Packing::allows::<FEATURES>(weight_bits, channels) {
             return None;
         }
         let channels = channels as usize;

@@ -41,13 +41,12 @@ pub(crate) struct Pieces {
 }
 
 impl Planar {
-    /// The geometry for a convolution, where the order is defined: one group, weights of 8 bits, or of 4 or
+    /// The geometry for a convolution of one group, where the order is defined: weights of 8 bits, or of 4 or
     /// 2 over a multiple of four channels, unsigned input, and a kernel of 3 x 3 or 5 x 5, either without a pool
     /// at stride 1 or 2, or at stride 1 with a pool of 2 x 2 at stride 2; and nothing that is not in `FEATURES`,
     /// so that the compiler knows what they leave out.
     pub(crate) const fn among<const FEATURES: u32>(
         window: Window,
-        groups: u16,
         pool: Window,
         (weight_bits, channels, signed): (u8, u16, bool),
     ) -> Option<Self> {
@@ -63,7 +62,7 @@ impl Planar {
             [2, 2] if any(FEATURES, f::STRIDE) && is_single => 2,
             _ => return None,
         };
-        if groups != 1 || signed || !Packing::allows::<FEATURES>(weight_bits, channels) {
+        if signed || !Packing::allows::<FEATURES>(weight_bits, channels) {
             return None;
         }
         Some(Self { side, channels: channels as usize, stride, is_pooled, bits: weight_bits })
