@@ -91,14 +91,11 @@ pub fn encode(spec: &ModelSpec) -> Result<Vec<u8>, EncodeError> {
 ///
 /// As [`encode`].
 pub fn encode_ordered(spec: &ModelSpec, order: Order) -> Result<Vec<u8>, EncodeError> {
-    encode_with(spec, |_, _| order)
+    encode_with(spec, |_| order)
 }
 
 /// As [`encode_ordered`], with the order for weights of some bits.
-pub(super) fn encode_with(
-    spec: &ModelSpec,
-    order: impl Fn(u8, bool) -> Order,
-) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode_with(spec: &ModelSpec, order: impl Fn(u8) -> Order) -> Result<Vec<u8>, EncodeError> {
     let header =
         Header { name: spec.name.as_bytes(), input: spec.input, logit_exponent: spec.logit_exponent };
     let mut file = postcard::to_extend(&header, alloc::vec![0; PREFIX_BYTES])?;
@@ -115,8 +112,7 @@ pub(super) fn encode_with(
             }
             LayerSpec::MaxPool { .. } | LayerSpec::AveragePool { .. } => 8,
         };
-        let is_grouped = matches!(layer, LayerSpec::Convolution { groups, .. } if *groups > 1);
-        let block = Block::new(layer, (index, input, signed), order(bits, is_grouped))?;
+        let block = Block::new(layer, (index, input, signed), order(bits))?;
         let record = block.record(layer, 0);
         let mut checker =
             Checker::<{ features::ALL }> { input, signed, index, ..Checker::new(input, layers) };

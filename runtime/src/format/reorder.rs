@@ -71,13 +71,12 @@ impl Core {
         Self::named(processor).filter(|_| target.starts_with("thumbv8m.main-"))
     }
 
-    /// The order that this core's back end is fastest with, for weights of 8, 4 or 2 bits, of a convolution in several groups
-    /// or of another layer.
+    /// The order that this core's back end is fastest with, for weights of 8, 4 or 2 bits.
     #[must_use]
-    pub const fn order(self, bits: u8, is_grouped: bool) -> Order {
+    pub const fn order(self, bits: u8) -> Order {
         match self {
-            // Helium's loops are for 8 bits, and one group.
-            Self::CortexM55 if bits == 8 && !is_grouped => Order::Plain,
+            // Helium's loops are for 8 bits.
+            Self::CortexM55 if bits == 8 => Order::Plain,
             Self::CortexM4 | Self::CortexM55 => Order::Paired,
             Self::CortexM0 => Order::Planar,
             Self::Rv32 => Order::Narrow,
@@ -92,7 +91,7 @@ impl Core {
 ///
 /// [`EncodeError::Invalid`] where `file` is not a model file.
 pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
-    encode_with(&read(file)?, |_, _| order)
+    encode_with(&read(file)?, |_| order)
 }
 
 /// As [`reorder`], with the weights of every layer as a core wants them; in plain order where none is known.
@@ -101,9 +100,7 @@ pub fn reorder(file: &[u8], order: Order) -> Result<Vec<u8>, EncodeError> {
 ///
 /// As [`reorder`].
 pub fn reorder_for(file: &[u8], core: Option<Core>) -> Result<Vec<u8>, EncodeError> {
-    encode_with(&read(file)?, |bits, is_grouped| {
-        core.map_or(Order::Plain, |core| core.order(bits, is_grouped))
-    })
+    encode_with(&read(file)?, |bits| core.map_or(Order::Plain, |core| core.order(bits)))
 }
 
 fn read(file: &[u8]) -> Result<ModelSpec, EncodeError> {
@@ -250,7 +247,7 @@ mod tests {
         let helium = Core::of_target("thumbv8m.main-none-eabihf", "-Ctarget-cpu=cortex-m55");
         assert_eq!(helium, Some(Core::CortexM55));
         assert_eq!(
-            [8, 4, 2].map(|bits| Core::CortexM55.order(bits, false)),
+            [8, 4, 2].map(|bits| Core::CortexM55.order(bits)),
             [Order::Plain, Order::Paired, Order::Paired]
         );
         assert_eq!(

@@ -11,8 +11,8 @@
 //! cannot bring to overflow may be summed up in any order.
 //!
 //! Weights are used in plain order, as the file has them, and inputs straight from the ring: there is
-//! no workspace. What does not suit it (weights of 4 and 2 bits or in another order, groups, pools of
-//! another size than 2 x 2, very large kernels) goes to [`armv7em`], which these cores
+//! no workspace. What does not suit it (weights of 4 and 2 bits or in another order, groups of less than eight
+//! channels, pools of another size than 2 x 2, very large kernels) goes to [`armv7em`], which these cores
 //! run as well.
 
 #![allow(unsafe_code, reason = "the loops are in assembly language")]
@@ -66,7 +66,7 @@ pub(crate) fn convolution<const FEATURES: u32>(
 ) {
     if any(FEATURES, f::PLAIN_CONVOLUTION)
         && any(FEATURES, f::WEIGHTS_8)
-        && let Some(plan) = window::Plan::new(layer, job, rows)
+        && let Some(mut plan) = window::Plan::new::<FEATURES>(layer, job, rows)
     {
         plan.run::<FEATURES>(layer, job.parameters, out);
     } else {

@@ -3,7 +3,8 @@
 //!
 //! The loops are told where the inputs lie: a table with a line for each row of the kernel, in which there are
 //! the addresses of that row's inputs for each of the four pixels. A row of the kernel is one contiguous
-//! run in the ring. Where it is as short as a few bytes, the rows are copied behind each other first.
+//! run in the ring. Where it is as short as a few bytes, the rows are copied behind each other first. Of several groups
+//! one is computed after the other, and a run is what it has of one column of the kernel.
 
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -15,9 +16,12 @@ use crate::format::features::{self as f, any};
 use crate::model::{Layer, Parameters};
 use crate::order::Order;
 
-/// Most rows of a kernel, and most rows of a ring.
-const MOST_KERNEL_ROWS: usize = 7;
+/// Most runs of a kernel, its rows or in groups its places, and most rows of a ring.
+const MOST_LINES: usize = 9;
 const MOST_ROWS: usize = 12;
+
+/// Most rows of a kernel.
+const MOST_KERNEL_ROWS: usize = 7;
 
 /// Bytes of a copied patch; one that is stored in whole vectors, and ends with zeros, fits.
 const PATCH: usize = 40;
@@ -26,11 +30,8 @@ const VECTOR: usize = 16;
 /// Pixels that are computed side by side.
 const PIXELS: usize = 4;
 
-/// Addresses of the inputs of one row of the kernel.
+/// Addresses of the inputs of one run of the kernel.
 type Line = [*const u8; PIXELS];
-
-/// A line for each row of the kernel, and one of nulls.
-type Table = [Line; MOST_KERNEL_ROWS + 1];
 
 /// What the loops need; its fields are read in this order.
 #[repr(C)]
@@ -44,7 +45,7 @@ struct Window {
     out: [*mut u8; PIXELS],
     /// Added before saturation to 0..=255.
     offset: u32,
-    /// Bytes of a row of the kernel.
+    /// Bytes of a run of the kernel.
     run: usize,
     weights: *const u8,
 }
@@ -94,9 +95,13 @@ unsafe extern "C" {
 /// How a row of a convolution is computed here.
 pub(super) struct Plan {
     rows: [*const u8; MOST_ROWS],
-    kernel_rows: usize,
-    /// Bytes of a row of the kernel.
+    /// Runs of the kernel, and how many of them are in a row.
+    lines: usize,
+    columns: usize,
+    groups: usize,
+    /// Bytes of a run of the kernel, and in groups from a column to the next.
     run: usize,
+    channels: usize,
     /// Bytes from a pixel to its neighbour, in the input.
     step: usize,
     /// Rows from a pixel to the one below it, under a pool.
@@ -110,11 +115,25 @@ pub(super) struct Plan {
     block_channels: Option<usize>,
 }
 
+/// Some of the outputs of a layer, which has `pitch` of them.
+#[derive(Clone, Copy)]
+struct Outputs<'a, 'b> {
+    parameters: &'b Parameters<'a>,
+    first: usize,
+    count: usize,
+    pitch: usize,
+}
+
 impl Plan {
     /// The plan, where these loops can compute the layer.
-    pub(super) fn new(layer: &Layer<'_>, job: Convolution<'_, '_>, rows: Rows<'_>) -> Option<Self> {
-        let Convolution { window, groups, pool, parameters } = job;
+    pub(super) fn new<const FEATURES: u32>(
+        layer: &Layer<'_>,
+        job: Convolution<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Option<Self> {
+        let Convolution { window, pool, parameters, .. } = job;
         let channels = usize::from(layer.input.channels);
+        let groups = if any(FEATURES, f::GROUPED_CONVOLUTION) { usize::from(job.groups) } else { 1 };
         let [kernel_rows, kernel_columns] = window.kernel.map(usize::from);
         let [down, across] = window.stride.map(usize::from);
         let is_pooled = match (pool.kernel, pool.stride) {
@@ -123,104 +142,150 @@ impl Plan {
             _ => return None,
         };
         let count = kernel_rows + if is_pooled { down } else { 0 };
-        let (run, step, width) =
-            (kernel_columns * channels, across * channels, usize::from(layer.output.width));
+        let row = kernel_columns * channels;
+        let (columns, run) =
+            if groups == 1 { (1, row) } else { (kernel_columns, channels.checked_div(groups)?) };
+        let (lines, step, width) =
+            (kernel_rows * columns, across * channels, usize::from(layer.output.width));
         let outputs = parameters.bias.len();
-        let is_plain = parameters.weight_bits == 8 && parameters.order == Order::Plain && groups == 1;
+        let is_plain = parameters.weight_bits == 8 && parameters.order == Order::Plain;
         let has_weights = run != 0
-            && parameters.run_bytes == kernel_rows * run
+            && parameters.run_bytes == lines * run
             && parameters.weights.len() >= outputs * parameters.run_bytes
             && parameters.shifts.len() >= outputs;
         if !is_plain || !has_weights || outputs == 0 || width == 0 {
             return None;
         }
-        if kernel_rows == 0 || kernel_rows > MOST_KERNEL_ROWS || count > MOST_ROWS {
+        if kernel_rows == 0 || kernel_rows > MOST_KERNEL_ROWS || lines > MOST_LINES || count > MOST_ROWS {
+            return None;
+        }
+        // What is copied has the rows of one group; a group has an output at least.
+        if groups != 1 && (run < VECTOR / 2 || outputs < groups) {
             return None;
         }
         let pool_step = is_pooled.then(|| usize::from(pool.stride[1]) * step);
         let last = pool_step.map_or((width - 1) * step, |pool_step| (width - 1) * pool_step + step);
         let mut addresses = [null(); MOST_ROWS];
         for (index, address) in addresses.iter_mut().enumerate().take(count) {
-            let row = rows.run(index, 0, last + run);
-            if row.len() != last + run {
+            let line = rows.run(index, 0, last + row);
+            if line.len() != last + row {
                 return None;
             }
-            *address = row.as_ptr();
+            *address = line.as_ptr();
         }
         let is_aligned = |address: *const u8| address.addr().is_multiple_of(4);
         let has_block = window.kernel == [3, 3]
             && window.stride == [1, 1]
             && matches!(channels, 16 | 32 | 64)
+            && groups == 1
             && is_aligned(parameters.weights.as_ptr())
             && addresses.into_iter().all(is_aligned);
         let block_channels = has_block.then_some(channels);
-        Some(Self { rows: addresses, kernel_rows, run, step, down, pool_step, width, block_channels })
+        Some(Self {
+            rows: addresses,
+            lines,
+            columns,
+            groups,
+            run,
+            channels,
+            step,
+            down,
+            pool_step,
+            width,
+            block_channels,
+        })
     }
 
     /// Computes the row. `layer` and `parameters` are those that the plan was made of.
     #[inline(never)]
     pub(super) fn run<const FEATURES: u32>(
-        &self,
+        &mut self,
         layer: &Layer<'_>,
         parameters: &Parameters<'_>,
         out: &mut [u8],
     ) {
-        let outputs = parameters.bias.len();
-        if out.len() != self.width * outputs {
+        let pitch = parameters.bias.len();
+        if out.len() != self.width * pitch {
             return;
         }
-        let (pixels, rounds, rest) = if self.is_pooled::<FEATURES>() {
-            (1, self.width, 0)
-        } else {
-            (PIXELS, self.width / PIXELS, self.width % PIXELS)
-        };
-        let (whole, last) = out.split_at_mut_checked(rounds * pixels * outputs).unwrap_or_default();
-        if rounds != 0 {
-            let multiply = self.multiply::<FEATURES>(layer, pixels);
-            self.rounds(multiply, parameters, 0..rounds, pixels, whole);
-        }
-        if rest != 0 {
-            let multiply = self.multiply::<FEATURES>(layer, rest);
-            self.rounds(multiply, parameters, rounds..rounds + 1, rest, last);
+        let groups = if any(FEATURES, f::GROUPED_CONVOLUTION) { self.groups } else { 1 };
+        let outputs = pitch / groups.max(1);
+        for first in (0..groups).map(|group| group * outputs) {
+            let some = Outputs { parameters, first, count: outputs, pitch };
+            let (pixels, rounds, rest) = if self.is_pooled::<FEATURES>() {
+                (1, self.width, 0)
+            } else {
+                (PIXELS, self.width / PIXELS, self.width % PIXELS)
+            };
+            let (whole, last) = out.split_at_mut_checked(rounds * pixels * pitch).unwrap_or_default();
+            if rounds != 0 {
+                let multiply = self.multiply::<FEATURES>(layer, pixels);
+                self.some_rounds::<FEATURES>(multiply, some, 0..rounds, pixels, whole);
+            }
+            if rest != 0 {
+                let multiply = self.multiply::<FEATURES>(layer, rest);
+                self.some_rounds::<FEATURES>(multiply, some, rounds..rounds + 1, rest, last);
+            }
+            if any(FEATURES, f::GROUPED_CONVOLUTION) {
+                // The next group's channels.
+                self.rows.iter_mut().for_each(|row| *row = row.wrapping_add(self.run));
+            }
         }
         complete::<FEATURES>(parameters.output, out);
     }
 
-    /// Computes some rounds of as many pixels, or of the one under a pool, to `out`.
-    #[inline(never)]
-    fn rounds(
+    /// Computes some rounds with a table as long as `FEATURES` ask for: it is on the stack.
+    fn some_rounds<const FEATURES: u32>(
         &self,
         multiply: Loop,
-        parameters: &Parameters<'_>,
+        some: Outputs<'_, '_>,
         rounds: Range<usize>,
         pixels: usize,
         out: &mut [u8],
     ) {
-        let outputs = parameters.bias.len();
+        if any(FEATURES, f::GROUPED_CONVOLUTION) {
+            self.rounds::<{ MOST_LINES + 1 }>(multiply, some, rounds, pixels, out);
+        } else {
+            self.rounds::<{ MOST_KERNEL_ROWS + 1 }>(multiply, some, rounds, pixels, out);
+        }
+    }
+
+    /// Computes some rounds of as many pixels, or of the one under a pool, to `out`. The table has a line for each run of the
+    /// kernel, and one of nulls.
+    #[inline(never)]
+    fn rounds<const TABLE: usize>(
+        &self,
+        multiply: Loop,
+        some: Outputs<'_, '_>,
+        rounds: Range<usize>,
+        pixels: usize,
+        out: &mut [u8],
+    ) {
+        let Outputs { parameters, first, count: outputs, pitch } = some;
         let count = rounds.end - rounds.start;
-        if count == 0 || out.len() != count * pixels * outputs {
+        if count == 0 || out.len() != count * pixels * pitch || first + outputs > pitch {
             return;
         }
         let is_copied = self.is_copied();
-        let mut table = [[null(); PIXELS]; MOST_KERNEL_ROWS + 1];
+        let mut table = [[null(); PIXELS]; TABLE];
         self.fill(&mut table, rounds.start, pixels);
         // Written and read by the loops alone.
         let mut patches = MaybeUninit::<[u8; PIXELS * PATCH]>::uninit();
         let patches = patches.as_mut_ptr().cast::<u8>();
         let patch = [0, 1, 2, 3].map(|pixel| patches.wrapping_add(pixel * PATCH).cast_const());
         let patch = [patch, [null(); PIXELS]];
-        let target = out.as_mut_ptr();
+        let target = out.as_mut_ptr().wrapping_add(first);
         let table = table.as_mut_ptr();
         let mut job = Window {
             table: if is_copied { patch.as_ptr() } else { table },
             outputs,
-            bias: parameters.bias.as_ptr(),
-            shifts: parameters.shifts.as_ptr(),
+            bias: parameters.bias.as_ptr().wrapping_add(first),
+            shifts: parameters.shifts.as_ptr().wrapping_add(first),
             // A pixel that is computed twice goes to the same place.
-            out: [0, 1, 2, 3].map(|pixel: usize| target.wrapping_add(pixel.min(pixels - 1) * outputs)),
+            out: [0, 1, 2, 3].map(|pixel: usize| target.wrapping_add(pixel.min(pixels - 1) * pitch)),
             offset: offset(parameters.output),
-            run: if is_copied { self.run * self.kernel_rows } else { self.run },
-            weights: parameters.weights.as_ptr(),
+            run: if is_copied { self.run * self.lines } else { self.run },
+            weights: parameters.weights.as_ptr().wrapping_add(first * parameters.run_bytes),
         };
         let rounds = Rounds {
             job: &raw mut job,
@@ -228,22 +293,22 @@ impl Plan {
             count,
             table,
             step: self.pool_step.unwrap_or(PIXELS * self.step),
-            out_step: pixels * outputs,
+            out_step: pixels * pitch,
             patches: if is_copied { patches } else { null_mut() },
             run: self.run,
         };
         // SAFETY: in each line of the table there are four addresses of `run` bytes of input, for each of
-        // the rounds, as the length of the rows was compared with the last pixel's. `bias` and `shifts` have
-        // `outputs` elements and `weights` as many runs, of as many bytes as there are lines times
-        // `run`; both were compared when the plan was made. The pixels that are written to, of `outputs`
-        // bytes each, are in `out`, whose length was compared above. A copied patch is at least 16 bytes
-        // long, zeros behind the inputs included, and at most 40.
+        // the rounds, as the length of the rows was compared with the last pixel's; a group's channels are among
+        // those of a column. `bias` and `shifts` have `outputs` elements from the first on and `weights` as many runs, of as
+        // many bytes as there are lines times `run`; both were compared when the plan was made. The pixels that are
+        // written to, `outputs` bytes of the `pitch` of each, are in `out`, whose length was compared above. A copied patch
+        // is at least 16 bytes long, zeros behind the inputs included, and at most 40.
         unsafe { tenfold_helium_rounds(&raw const rounds) };
     }
 
-    /// Whether the rows of the kernel are copied behind each other, since they are short.
+    /// Whether the runs of the kernel are copied behind each other, since they are short.
     const fn is_copied(&self) -> bool {
-        self.run <= VECTOR && (self.kernel_rows - 1) * self.run + VECTOR <= PATCH
+        self.run <= VECTOR && (self.lines - 1) * self.run + VECTOR <= PATCH
     }
 
     const fn is_pooled<const FEATURES: u32>(&self) -> bool {
@@ -253,7 +318,7 @@ impl Plan {
     /// The loop for that many pixels side by side, or for the one under a pool.
     fn multiply<const FEATURES: u32>(&self, layer: &Layer<'_>, pixels: usize) -> Loop {
         let is_signed = any(FEATURES, f::SIGNED_INPUT) && layer.input_signed;
-        let patch = self.run * self.kernel_rows;
+        let patch = self.run * self.lines;
         let is_small = patch <= VECTOR;
         // The copy of the last row ends with as many zeros as complete a vector.
         let is_padded = self.is_copied() && patch <= 2 * VECTOR && patch - self.run >= VECTOR;
@@ -289,16 +354,30 @@ impl Plan {
     /// Where the inputs of round number `round` lie. The last of fewer than four neighbours is computed
     /// again in place of those that there are not.
     #[inline(never)]
-    fn fill(&self, table: &mut Table, round: usize, pixels: usize) {
+    fn fill<const TABLE: usize>(&self, table: &mut [Line; TABLE], round: usize, pixels: usize) {
         let (left, neighbours, lower) = match self.pool_step {
             Some(pool_step) => (round * pool_step, [0, 1, 0, 1], self.down),
             None => (round * PIXELS * self.step, [0, 1, 2, 3].map(|pixel: usize| pixel.min(pixels - 1)), 0),
         };
         let [a, b, c, d] = neighbours.map(|pixel| left + pixel * self.step);
-        let upper_rows = self.rows.iter().take(self.kernel_rows);
-        for ((line, upper), lower) in table.iter_mut().zip(upper_rows).zip(self.rows.iter().skip(lower)) {
-            *line =
-                [upper.wrapping_add(a), upper.wrapping_add(b), lower.wrapping_add(c), lower.wrapping_add(d)];
+        let rows = self.rows.iter().zip(self.rows.iter().skip(lower));
+        let at = |upper: &*const u8, lower: &*const u8| {
+            [upper.wrapping_add(a), upper.wrapping_add(b), lower.wrapping_add(c), lower.wrapping_add(d)]
+        };
+        if table.len() <= MOST_KERNEL_ROWS + 1 {
+            for (line, (upper, lower)) in table.iter_mut().take(self.lines).zip(rows) {
+                *line = at(upper, lower);
+            }
+            return;
+        }
+        // In groups a row of the kernel is a run for each of its columns.
+        let mut lines = table.iter_mut().take(self.lines);
+        for (upper, lower) in rows {
+            let mut column = 0;
+            for line in lines.by_ref().take(self.columns) {
+                *line = at(&upper.wrapping_add(column), &lower.wrapping_add(column));
+                column += self.channels;
+            }
         }
     }
 }
