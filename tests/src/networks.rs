@@ -1,8 +1,10 @@
 //! Known networks with random weights, for figures that depend on the shapes alone.
 
 mod every_kind;
+mod grouped;
 
 pub use every_kind::every_kind;
+pub use grouped::{GROUPED, grouped};
 
 use crate::random::Random;
 use crate::spec::{LayerSpec, ModelSpec, Output, Parameters};
@@ -166,47 +168,6 @@ pub fn sixteens(seed: u64) -> ModelSpec {
     ];
     let input = [rows * scale + 2, columns * scale + 2, channels].map(|length| length as u16);
     ModelSpec { name: format!("sixteens-{seed}"), input, logit_exponent: 8, layers }
-}
-
-/// Seeds of [`grouped`] that make every shape.
-pub const GROUPED: u64 = 72;
-
-/// One convolution of 2 or 3 groups of channels, as an ensemble has, for 1 to 4 columns, after one that makes the
-/// channels; in every second seed a group has sixteen outputs; now and then weights of 4 or 2 bits.
-pub fn grouped(seed: u64) -> ModelSpec {
-    let mut random = Random::new(seed);
-    let shape = seed as usize;
-    let groups = [2, 3][shape / 2 % 2];
-    let per_group = if shape.is_multiple_of(2) { 16 } else { random.length(1, 9) };
-    let (kernel, [stride, scale]) = ([3, 2, 5][shape / 4 % 3], [[1, 2], [1, 1], [2, 1]][shape / 12 % 3]);
-    let is_signed = shape / 36 % 2 == 1;
-    let bits = [8, 8, 4, 2][random.length(0, 3)];
-    let depth = if bits == 8 { random.length(1, 7) } else { 4 * random.length(1, 2) };
-    let columns = random.length(1, 4);
-    let (height, width) = (kernel + stride * (scale - 1), kernel + stride * (scale * columns - 1));
-    let convolution = |side: usize, step: usize, groups: usize, pool, parameters| LayerSpec::Convolution {
-        kernel: [side as u8; 2],
-        stride: [step as u8; 2],
-        padding: [0; 4],
-        groups: groups as u16,
-        pool,
-        parameters,
-    };
-    let (channels, outputs) = (groups * depth, groups * per_group);
-    let first = if is_signed { Output::Signed } else { Output::Unsigned };
-    let image = spread_parameters(&mut random, 1, channels, first, false);
-    let fan_in = kernel * kernel * depth;
-    let parameters = spread_parameters(&mut random, fan_in, outputs, Output::Unsigned, is_signed);
-    let parameters = if bits == 8 { parameters } else { with_bits(parameters, bits) };
-    let layers = vec![
-        convolution(1, 1, 1, None, image),
-        convolution(kernel, stride, groups, (scale == 2).then_some(([2, 2], [2, 2])), parameters),
-        LayerSpec::Dense {
-            parameters: spread_parameters(&mut random, columns * outputs, 3, Output::Logits, false),
-        },
-    ];
-    let input = [height, width, 1].map(|length| length as u16);
-    ModelSpec { name: format!("grouped-{seed}"), input, logit_exponent: 8, layers }
 }
 
 /// Seeds of [`packed`] that make every shape twice.
