@@ -12,7 +12,7 @@
 //!
 //! Weights are used in plain order, as the file has them, and inputs straight from the ring: there is
 //! no workspace. What does not suit it (weights of 4 and 2 bits or in another order, groups of less than eight
-//! channels, pools of another size than 2 x 2, very large kernels) goes to [`armv7em`], which these cores
+//! channels or with more than nine places, pools of another size than 2 x 2, very large kernels) goes to [`armv7em`], which these cores
 //! run as well.
 
 #![allow(unsafe_code, reason = "the loops are in assembly language")]

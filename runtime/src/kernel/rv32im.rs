@@ -7,8 +7,8 @@
 //! Results equal [`portable`]'s: the products are exact, and an accumulator that a loaded model
 //! cannot bring to overflow may be summed up in any order.
 //!
-//! Convolutions in groups, pools of another size than 2 x 2, and weights of 4 and 2 bits are
-//! [`portable`]'s.
+//! Pools of another size than 2 x 2 are [`portable`]'s, and in plain order convolutions in groups and
+//! weights of 4 and 2 bits.
 
 #![allow(unsafe_code, reason = "the loops are in assembly language")]
 
